@@ -1,0 +1,272 @@
+import type { Call, GuestType, Probe } from './plan.ts';
+
+export type { GuestType } from './plan.ts';
+
+/**
+ * Looking at a cluster. Nothing here changes anything. A view lives for one request and remembers what it was
+ * told, so that one answer is drawn from one look. All methods throw Failed; names are matched without regard
+ * to case and come back as Proxmox spells them.
+ */
+export interface ClusterView {
+  /** Our name of the cluster, as in the config. */
+  readonly name: string;
+  version(): Promise<PveVersion>;
+  /** Votes and members as a quorate node tells them; when none is quorate, as the node that answered tells them. */
+  membership(): Promise<Membership>;
+  nodes(): Promise<readonly Node[]>;
+  node(name: string): Promise<NodeDetail>;
+  /** Guests without templates, sorted by vmid. */
+  guests(): Promise<readonly Guest[]>;
+  /** By vmid or name; throws not-found with near names, conflict when a name is not unique. */
+  findGuest(wanted: string, type?: GuestType): Promise<Guest>;
+  guestDetail(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<GuestDetail>;
+  /** Every storage of one node, with what it holds and how much is free there. */
+  storages(node: string): Promise<readonly Storage[]>;
+  /** CT templates on that node's storages, newest name first. */
+  templates(node: string): Promise<readonly Template[]>;
+  bridges(node: string): Promise<readonly string[]>;
+  /** Smallest free vmid outside `skip`, within `range` if given; asks Proxmox, since guests may be hidden from our token. */
+  nextVmid(skip: ReadonlySet<number>, range?: readonly [number, number]): Promise<number>;
+  vmidFree(vmid: number): Promise<boolean>;
+  replicationJobs(): Promise<readonly ReplicationJob[]>;
+  /** State of the jobs of guests that are on that node now; epoch seconds, 0 = never. */
+  replicationState(node: string): Promise<readonly ReplicationState[]>;
+  haServices(): Promise<readonly HaService[]>;
+  /** Finished backups of a guest over the storages we may read; empty may also mean: no right to see them. */
+  backups(guest: Pick<Guest, 'vmid' | 'node'>): Promise<readonly Backup[]>;
+  /** Our token's own privileges: path → privilege names. */
+  permissions(): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
+}
+
+/** One configured cluster: a fresh view per request, and the hands that only the engine may hold. */
+export interface ClusterConnection {
+  readonly name: string;
+  view(): ClusterView;
+  readonly hands: Cluster;
+  close(): Promise<void>;
+}
+
+/** Changing a cluster. Only running steps hold one, and it refuses any call outside their approved plan. */
+export interface Cluster {
+  readonly name: string;
+  /** Makes the call. Failed.failure.sent tells whether it may have been executed. */
+  send(call: Call): Promise<Answer>;
+  /** Follows a task to its end, tolerating unreachable nodes for two minutes; throws Failed sent unknown after that. */
+  followTask(upid: string, onLog?: (line: string) => void): Promise<TaskEnd>;
+  probe(probe: Probe, trace: Trace): Promise<ProbeAnswer>;
+}
+
+/** What a call answered: the UPID of the task it started, or nothing. */
+export interface Answer {
+  readonly upid?: string;
+}
+
+export interface TaskEnd {
+  /** `OK` and `WARNINGS: n` are success; everything else is not (ODDITIES 46). */
+  readonly ok: boolean;
+  readonly warnings: number;
+  /** The exit status in Proxmox's words. */
+  readonly exit: string;
+  /** `unexpected status`: the task was killed hard and its effects are unknown. */
+  readonly killed: boolean;
+  /** The last lines of the log. */
+  readonly log: readonly string[];
+}
+
+/** What a probe needs to know about the step it asks for. */
+export interface Trace {
+  /** The run's id, as filled into the marker. */
+  readonly run: string;
+  /** When the intent was committed, epoch milliseconds. */
+  readonly intentAt: number;
+  readonly upid?: string;
+}
+
+export interface ProbeAnswer {
+  /**
+   * done: so, and by this run. already: so, but not by us or not provably. absent: not so.
+   * running: a task of ours is still at it (`upid`). partial: ours, half made. unknown: cannot be told now.
+   */
+  readonly state: 'done' | 'already' | 'absent' | 'running' | 'partial' | 'unknown';
+  /** What was looked at and seen, one short line for people. */
+  readonly evidence: string;
+  readonly upid?: string;
+}
+
+export interface PveVersion {
+  readonly major: number;
+  readonly minor: number;
+  /** As printed by the node, for example `9.2.11`. */
+  readonly text: string;
+}
+
+export interface Membership {
+  /** Proxmox's own name of the cluster; undefined for a stand-alone host. */
+  readonly clusterName?: string;
+  /** The node that gave this answer. */
+  readonly asked: string;
+  /** When, epoch milliseconds. */
+  readonly at: number;
+  readonly quorate: boolean;
+  readonly members: readonly Member[];
+  readonly qdevice?: { readonly state: string; readonly votes: number; readonly connected: boolean };
+  /** Votes that exist, that are present, and floor(expected / 2) + 1. */
+  readonly expected: number;
+  readonly present: number;
+  readonly needed: number;
+  /** False when votes had to be assumed as one each (the vote list could not be read). */
+  readonly votesKnown: boolean;
+  /** Nodes that answered but without quorum while another node has it. */
+  readonly cutOff: readonly string[];
+}
+
+export interface Member {
+  readonly name: string;
+  readonly online: boolean;
+  readonly votes: number;
+  readonly address?: string;
+}
+
+export interface Node {
+  readonly name: string;
+  readonly online: boolean;
+  /** Fraction 0..1. */
+  readonly cpu?: number;
+  readonly cores?: number;
+  /** Bytes. */
+  readonly memoryUsed?: number;
+  readonly memoryTotal?: number;
+  /** Seconds. */
+  readonly uptime?: number;
+}
+
+export interface NodeDetail extends Node {
+  readonly pveVersion?: string;
+  readonly kernel?: string;
+  readonly load?: readonly number[];
+  /** Root file system, bytes. */
+  readonly rootUsed?: number;
+  readonly rootTotal?: number;
+}
+
+export interface Guest {
+  readonly vmid: number;
+  readonly type: GuestType;
+  readonly name: string;
+  readonly node: string;
+  /** `unknown` when its node is down: not the same as stopped (ODDITIES 22). */
+  readonly status: 'running' | 'stopped' | 'paused' | 'unknown';
+  readonly tags: readonly string[];
+  readonly pool?: string;
+  readonly lock?: string;
+  /** Raw CRM state when HA manages it. */
+  readonly hastate?: string;
+  readonly template: boolean;
+  readonly cores?: number;
+  /** Bytes. */
+  readonly memoryUsed?: number;
+  readonly memoryTotal?: number;
+  readonly disk?: number;
+  readonly diskTotal?: number;
+  /** Seconds. */
+  readonly uptime?: number;
+}
+
+export interface GuestDetail extends Guest {
+  readonly protection: boolean;
+  readonly onboot: boolean;
+  readonly unprivileged: boolean;
+  readonly description: string;
+  /** MAC of net0, upper case; the guest's identity as long as it lives. */
+  readonly mac?: string;
+  readonly networks: readonly NetworkCard[];
+  readonly volumes: readonly Volume[];
+  readonly swap?: number;
+  readonly features?: string;
+  readonly digest: string;
+}
+
+export interface NetworkCard {
+  readonly name: string;
+  readonly bridge?: string;
+  /** CIDR, `dhcp` or `manual`. */
+  readonly ip?: string;
+  readonly gateway?: string;
+  readonly mac?: string;
+}
+
+export interface Volume {
+  /** `rootfs`, `mp0`, `scsi0` … */
+  readonly key: string;
+  readonly storage?: string;
+  readonly volid: string;
+  readonly size?: string;
+  /** False for mount points with replicate=0. */
+  readonly replicate: boolean;
+}
+
+export interface Storage {
+  readonly id: string;
+  /** Proxmox's type: `zfspool`, `dir`, `nfs`, `pbs` … */
+  readonly type: string;
+  readonly content: readonly string[];
+  readonly shared: boolean;
+  readonly active: boolean;
+  /** Bytes. */
+  readonly free?: number;
+  readonly total?: number;
+}
+
+export interface Template {
+  /** For ostemplate: `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`. */
+  readonly volid: string;
+  /** `debian-13-standard_13.1-2_amd64`. */
+  readonly name: string;
+  readonly storage: string;
+}
+
+export interface ReplicationJob {
+  /** `103-0`. */
+  readonly id: string;
+  readonly guest: number;
+  readonly source?: string;
+  readonly target: string;
+  readonly schedule: string;
+  readonly disabled: boolean;
+  readonly comment: string;
+  /** Marked for removal; the id stays taken until the next scheduler round. */
+  readonly removing: boolean;
+}
+
+export interface ReplicationState {
+  readonly id: string;
+  readonly guest: number;
+  readonly source?: string;
+  readonly target: string;
+  readonly lastSync: number;
+  readonly lastTry: number;
+  readonly nextSync: number;
+  readonly failCount: number;
+  readonly error?: string;
+  /** Seconds. */
+  readonly duration?: number;
+  readonly running: boolean;
+}
+
+export interface HaService {
+  /** `ct:103`, `vm:200`. */
+  readonly sid: string;
+  readonly node: string;
+  /** Raw CRM state, display state and requested state. */
+  readonly crmState?: string;
+  readonly state?: string;
+  readonly requested?: string;
+}
+
+export interface Backup {
+  readonly volid: string;
+  readonly storage: string;
+  /** Epoch seconds. */
+  readonly at: number;
+  readonly size: number;
+}

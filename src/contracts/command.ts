@@ -1,0 +1,158 @@
+import type { z } from 'zod';
+import type { Card } from './card.ts';
+import type { MenuEntry } from './chat.ts';
+import type { Clock } from './clock.ts';
+import type { ClusterView } from './cluster.ts';
+import type { HouseRules } from './house.ts';
+import type { Person } from './people.ts';
+import type { Plan } from './plan.ts';
+import type { AuditEntry, RequestRecord, RunRecord } from './records.ts';
+
+/**
+ * read: looks only. routine, disruptive, destructive: changes a cluster, by rising harm.
+ * control: changes only our own requests and runs (cancel, withdraw); never touches a cluster.
+ */
+export type Risk = 'read' | 'routine' | 'disruptive' | 'destructive' | 'control';
+
+/** Where completion values of an option come from. */
+export type CompletionSource =
+  | 'cluster'
+  | 'node'
+  | 'guest'
+  | 'ct'
+  | 'vm'
+  | 'template'
+  | 'storage'
+  | 'replication'
+  | 'request'
+  | 'person'
+  | 'command';
+
+/** One `name:value` of a command. The schema reads text, since every platform sends text in the end. */
+export interface Option<T = unknown> {
+  readonly schema: z.ZodType<T, string | undefined>;
+  readonly summary: string;
+  readonly completes?: CompletionSource;
+  /** A closed list of values, shown by the platforms. */
+  readonly choices?: readonly string[];
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** The values of an options object after parsing. */
+export type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never };
+
+interface Described<O extends Options> {
+  /** `ct create`, noun first; a noun alone is a command without a verb. The file is `handlers/ct-create.ts`. */
+  readonly name: string;
+  /** At most 100 characters (Discord). */
+  readonly summary: string;
+  /** Without the root command: `ct create hostname:robotoff node:ovh1`. */
+  readonly examples: readonly string[];
+  readonly options: O;
+  /** Bare words fill these options in order: `ct show 103` is `ct show vmid:103`. */
+  readonly positional?: readonly (keyof O & string)[];
+  /** Cedar action, `ct.create`. */
+  readonly action: string;
+  /** Answers hold addresses or keys: only the asker sees them. */
+  readonly private?: boolean;
+  /** False for commands that need no cluster (help, whoami, approval list …). Default true. */
+  readonly needsCluster?: boolean;
+}
+
+/** Looks and answers. */
+export interface ReadCommand<O extends Options = Options> extends Described<O> {
+  readonly risk: 'read';
+  answer(options: Values<O>, context: ReadContext): Promise<Card>;
+}
+
+/** Changes a cluster: plans, is approved, and then exactly the plan runs. */
+export interface ChangeCommand<O extends Options = Options> extends Described<O> {
+  readonly risk: 'routine' | 'disruptive' | 'destructive';
+  /** Raise when the same options mean something else; approvals of older versions do not count. */
+  readonly version: number;
+  /** Looks, never touches. Throws Failed with the reason when it cannot be done. */
+  plan(options: Values<O>, context: PlanContext): Promise<Plan>;
+  /** What people see before anyone approves; the pipeline adds what is missing and the buttons. */
+  preview(plan: Plan): Card;
+  /** What people see when the run ended well; failures and undos are told by the pipeline. */
+  result(plan: Plan, run: RunRecord): Card;
+}
+
+/** Changes one of our own requests. */
+export interface ControlCommand<O extends Options = Options> extends Described<O> {
+  readonly risk: 'control';
+  /** The option that holds the request's id; policy is asked about that request. */
+  readonly request: keyof O & string;
+  act(options: Values<O>, context: ControlContext): Promise<Card>;
+}
+
+export type Command<O extends Options = Options> = ReadCommand<O> | ChangeCommand<O> | ControlCommand<O>;
+
+export interface AskContext {
+  readonly asker: Person;
+  readonly clock: Clock;
+  /** `/pve` on Slack, `/` on Discord: goes before a command name in texts. Write commands as `${root}ct list`. */
+  readonly root: string;
+  /** Zone of the cluster or, without one, of the bot: an IANA name for luxon. */
+  readonly zone: string;
+}
+
+export interface ReadContext extends AskContext {
+  /** Only what the asker may see. Throws when the command has needsCluster false and reads it. */
+  readonly view: ClusterView;
+  readonly sites: readonly Site[];
+  /** Commands the asker may run. */
+  readonly menu: readonly MenuEntry[];
+  /** Cedar actions the asker may take on the cluster without looking at details, by action. */
+  readonly may: (action: string) => boolean;
+  readonly records: Records;
+  /** Names of the configured clusters the asker may see. */
+  readonly clusters: readonly string[];
+  readonly house: HouseRules;
+}
+
+/** Nodes that share a place, from the config, so that a cut between sites can be foretold. */
+export interface Site {
+  readonly name: string;
+  readonly nodes: readonly string[];
+}
+
+export interface PlanContext extends AskContext {
+  /** Only what the asker may see. */
+  readonly view: ClusterView;
+  /** Everything our token sees: for uniqueness checks only, never to be shown. */
+  readonly everything: ClusterView;
+  readonly house: HouseRules;
+  /** Names other requests have reserved ({@link Plan.reserves}); this request's own are not in it. */
+  readonly reserved: ReadonlySet<string>;
+  /** The approved plan, when planning again before the first step: keep its choices where they still hold. */
+  readonly previous?: Plan;
+}
+
+export interface ControlContext extends AskContext {
+  readonly records: Records;
+  /** Withdraws a request that has not started, or stops a running one after its current step and undoes it. */
+  cancel(id: string): Promise<'withdrawn' | 'stopping' | 'already-over'>;
+}
+
+/** Reading what the bot remembers; only what the asker may see. */
+export interface Records {
+  requests(filter: {
+    readonly states?: readonly RequestRecord['state'][];
+    readonly limit?: number;
+  }): Promise<readonly RequestRecord[]>;
+  /** Throws not-found with a hint. */
+  request(id: string): Promise<RequestRecord>;
+  run(id: string): Promise<RunRecord>;
+  /** Everything joined by one request id, oldest first. */
+  audit(id: string): Promise<readonly AuditEntry[]>;
+}
+
+/** Gives a command its exact option types. */
+export function defineCommand<O extends Options>(command: ReadCommand<O>): ReadCommand<O>;
+export function defineCommand<O extends Options>(command: ChangeCommand<O>): ChangeCommand<O>;
+export function defineCommand<O extends Options>(command: ControlCommand<O>): ControlCommand<O>;
+export function defineCommand(command: unknown): unknown {
+  return command;
+}

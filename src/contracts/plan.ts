@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import type { Fact } from './card.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * Exactly what will happen, as plain JSON: people approve it, its fingerprint binds their votes to it, and a
+ * step can make no call that is not in it.
+ */
+export interface Plan {
+  /** Name and version of the command that made it. */
+  readonly command: string;
+  readonly version: number;
+  /** Our name of the cluster, as in the config. */
+  readonly cluster: string;
+  /** What it acts on. Hashed. */
+  readonly target: Target;
+  /** One line: `Create CT 112 robotoff on ovh1`. */
+  readonly title: string;
+  /** Chosen values people rely on (node, storage, address, limits …). Hashed. */
+  readonly intent: { readonly [key: string]: Json };
+  /** Conditions that held when planned and must hold again before the first step. Their codes are hashed. */
+  readonly guards: readonly Guard[];
+  /** What was seen, for people to judge (ages, free space, uptime). Not hashed. */
+  readonly observations: readonly Fact[];
+  /** Dangers found. Codes are hashed; a vanished risk does not need a new card, a new one does. */
+  readonly risks: readonly Risk[];
+  readonly steps: readonly PlannedStep[];
+  /** Names nobody else may plan with until this request ends: `vmid/<cluster>/<vmid>`, `address/<cluster>/<ip>`, `hostname/<cluster>/<name>`. */
+  readonly reserves: readonly string[];
+  /** One run at a time holds each of these: `guest/<cluster>/<vmid>`. */
+  readonly locks: readonly string[];
+}
+
+/** `identity` is what makes it this very thing and not a namesake: MAC of net0, snapshot GUID, replication id. */
+export interface Target {
+  readonly kind: 'guest' | 'node' | 'replication' | 'cluster';
+  readonly id: string;
+  readonly name: string;
+  readonly node?: string;
+  readonly identity?: string;
+  /** For policies about guests. */
+  readonly vmid?: number;
+  readonly tags?: readonly string[];
+  readonly pool?: string;
+  readonly protected?: boolean;
+}
+
+export interface Guard {
+  /** Stable and parametrised, for example `quorate`, `node-online:ovh1`, `free:ovh1/local-zfs>=8GiB`. */
+  readonly code: string;
+  readonly says: string;
+}
+
+export interface Risk {
+  /** Stable: `ha-managed`, `running`, `no-recent-backup`, `last-replica`, `prod-tag`, `quorum-margin-0` … */
+  readonly code: string;
+  /** The consequence, spelled out. */
+  readonly says: string;
+}
+
+/** One call to the Proxmox API. Values may hold the hole `{run}`, replaced by the run's id when it runs. */
+export interface Call {
+  readonly method: 'POST' | 'PUT' | 'DELETE';
+  /** Below /api2/json, each segment already encoded, for example `/nodes/ovh1/lxc`. */
+  readonly path: string;
+  readonly params: { readonly [name: string]: string | number | boolean };
+}
+
+/**
+ * How to find out, after a lost answer or a crash, what became of a call (PROBES.md, one kind per operation).
+ */
+export type Probe =
+  | { readonly kind: 'ct-created'; readonly node: string; readonly vmid: number }
+  | {
+      readonly kind: 'guest-running';
+      readonly node: string;
+      readonly type: GuestType;
+      readonly vmid: number;
+      readonly want: boolean;
+    }
+  /** A reboot has no state of its own: only the task with our token, started after the intent, tells. */
+  | {
+      readonly kind: 'guest-task';
+      readonly node: string;
+      readonly type: GuestType;
+      readonly vmid: number;
+      readonly task: string;
+    }
+  | {
+      readonly kind: 'guest-gone';
+      readonly node: string;
+      readonly type: GuestType;
+      readonly vmid: number;
+      readonly identity: string;
+    }
+  | {
+      readonly kind: 'guest-config';
+      readonly node: string;
+      readonly type: GuestType;
+      readonly vmid: number;
+      readonly key: string;
+      readonly value: string;
+    }
+  | { readonly kind: 'replication-exists'; readonly id: string; readonly target: string }
+  | { readonly kind: 'replication-gone'; readonly id: string }
+  | { readonly kind: 'replication-disabled'; readonly id: string; readonly want: boolean };
+
+export type GuestType = 'lxc' | 'qemu';
+
+export interface PlannedStep {
+  /** Short and unique within the plan: `create`, `start`, `replicate`. */
+  readonly name: string;
+  /** What people read while it runs: `Creating CT 112`. Not hashed. */
+  readonly says: string;
+  readonly call: Call;
+  readonly probe: Probe;
+  /**
+   * `refused`: Proxmox itself refuses a second identical call (measured, PROBES.md), so repeating after
+   * "absent" is safe. `never`: a repeat could do the work twice; when in doubt, stop and say so.
+   */
+  readonly repeat: 'refused' | 'never';
+  /** Must become true after the call (and its task) before the step counts as done. */
+  readonly settle?: { readonly probe: Probe; readonly seconds: number };
+  /** Takes this step back; only run when the step is known to be our doing. In order. */
+  readonly undo?: readonly UndoCall[];
+  /** What to type on a node when neither we nor the API can clean up, for example `pct unlock 112`. */
+  readonly byHand?: readonly string[];
+}
+
+export interface UndoCall {
+  readonly says: string;
+  readonly call: Call;
+  readonly probe: Probe;
+  /** Never run unless the guest carries this run's marker. */
+  readonly needsMarker: boolean;
+}
+
+/** The text that marks what a run made; written into descriptions and comments. */
+export const MARKER = 'bascule:{run}';
+
+/** Fills the named holes of a text. `{run}` is the only one. */
+export function fillHoles(text: string, run: string): string {
+  return text.replaceAll('{run}', run);
+}
+
+/**
+ * sha256 over what people approve: command and version, cluster, target, intent, guard codes, risk codes, and
+ * every call with its probe and undo. Not over: observations, sayings, ages, run id (still a hole here).
+ */
+export function fingerprint(plan: Plan, risks: readonly string[] = plan.risks.map((risk) => risk.code)): string {
+  const hashed = {
+    command: plan.command,
+    version: plan.version,
+    cluster: plan.cluster,
+    target: plan.target,
+    intent: plan.intent,
+    guards: plan.guards.map((guard) => guard.code).sort(),
+    risks: [...risks].sort(),
+    steps: plan.steps.map(({ name, call, probe, repeat, settle, undo }) => ({
+      name,
+      call,
+      probe,
+      repeat,
+      settle: settle ?? null,
+      undo: (undo ?? []).map(({ call, probe, needsMarker }) => ({ call, probe, needsMarker })),
+    })),
+    locks: [...plan.locks].sort(),
+  };
+  return createHash('sha256').update(canonical(hashed)).digest('hex');
+}
+
+/** JSON with sorted keys and without undefined, so that equal values have equal text. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const entries = Object.entries(value).filter(([, v]) => v !== undefined);
+    entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}
