@@ -40,7 +40,10 @@ export interface RequestRecord {
   readonly createdAt: number;
   readonly expiresAt: number;
   readonly approvedAt?: number;
+  readonly startedAt?: number;
   readonly endedAt?: number;
+  /** What is still there after a failure, in words, and how to clear it. */
+  readonly left: readonly string[];
   /** Why it ended, or what it waits for, in one line. */
   readonly note: string;
 }
