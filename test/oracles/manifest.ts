@@ -1,0 +1,29 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Ajv, type AnySchema, type ValidateFunction } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+
+const file = fileURLToPath(new URL('../../../shared/chat/slack-manifest-schema.json', import.meta.url));
+
+/** True where Slack's own manifest schema is at hand. */
+export const manifestSchemaPresent = existsSync(file);
+
+let compiled: ValidateFunction | undefined;
+
+/** What Slack's manifest schema refuses, one line each; empty for a good manifest. */
+export function manifestProblems(manifest: unknown): string[] {
+  compiled ??= compile();
+  if (compiled(manifest)) return [];
+  return (compiled.errors ?? []).map(
+    (error) => `${error.instancePath || '/'} ${error.message} ${JSON.stringify(error.params)}`,
+  );
+}
+
+function compile(): ValidateFunction {
+  const schema = JSON.parse(readFileSync(file, 'utf8')) as AnySchema & { $schema?: string };
+  const Engine = schema.$schema?.includes('2020') ? Ajv2020 : Ajv;
+  const ajv = new Engine({ strict: false, allErrors: true });
+  addFormats.default(ajv as Ajv);
+  return ajv.compile(schema);
+}
