@@ -1,0 +1,263 @@
+import { Access } from './access.ts';
+import { accessRoutes } from './access-api.ts';
+import { buildWorld } from './build-world.ts';
+import type { Route } from './call.ts';
+import { makeCertificate } from './certificate.ts';
+import { realClock } from './clock.ts';
+import { clusterRoutes } from './cluster.ts';
+import { demoWorld } from './demo-world.ts';
+import { Effects, Faults, type RequestFault, type RequestMatch, type TaskFault, type TaskMatch } from './faults.ts';
+import { guestRoutes } from './guest-api.ts';
+import { createRoutes } from './lxc-create.ts';
+import { nodeRoutes } from './node-api.ts';
+import { powerRoutes } from './power.ts';
+import { Router } from './router.ts';
+import { Listener, type SeenRequest } from './server.ts';
+import { Simulation } from './simulation.ts';
+import { storageRoutes } from './storage.ts';
+import { taskRoutes } from './task-api.ts';
+import { Tasks } from './tasks.ts';
+import type { Clock, Pve, WorldSpec } from './types.ts';
+import type { World } from './world.ts';
+
+export { HandClock } from './clock.ts';
+export { basculeRights, demoWorld } from './demo-world.ts';
+export type { Effect, RequestFault, RequestMatch, TaskFault, TaskMatch } from './faults.ts';
+export type { SeenRequest } from './server.ts';
+export type { Clock, Pve, WorldSpec } from './types.ts';
+
+export interface SimulatorOptions {
+  pve: Pve;
+  /** Port of the first node's listener; 0 takes any. The other nodes always take any. */
+  port?: number;
+  host?: string;
+  /** Default: the demo world. */
+  world?: WorldSpec;
+  /** How long a usual task takes. Default 400. */
+  taskMs?: number;
+  clock?: Clock;
+  /** How long a refused login is held back. Proxmox: 3000; default 0. */
+  authDelayMs?: number;
+  /** How long a call passed on to an unreachable node takes. Proxmox: about 3000; default 0. */
+  unreachableMs?: number;
+}
+
+/** A running Proxmox world. */
+export class Simulator {
+  readonly pve: Pve;
+  readonly world: World;
+  readonly tasks: Tasks;
+  readonly faults: Faults;
+  readonly effects: Effects;
+  /** Every request that came in, oldest first. */
+  readonly requests: SeenRequest[];
+  readonly fingerprint: string;
+  /** The certificate, PEM. */
+  readonly certificate: string;
+  readonly #listeners: Map<string, Listener>;
+  readonly #sim: Simulation;
+
+  constructor(parts: {
+    sim: Simulation;
+    listeners: Map<string, Listener>;
+    requests: SeenRequest[];
+    fingerprint: string;
+    certificate: string;
+  }) {
+    this.#sim = parts.sim;
+    this.#listeners = parts.listeners;
+    this.pve = parts.sim.world.pve;
+    this.world = parts.sim.world;
+    this.tasks = parts.sim.tasks;
+    this.faults = parts.sim.faults;
+    this.effects = parts.sim.effects;
+    this.requests = parts.requests;
+    this.fingerprint = parts.fingerprint;
+    this.certificate = parts.certificate;
+  }
+
+  /** Base URL of a node's listener, `https://127.0.0.1:40001`. */
+  url(node: string): string {
+    return this.#listener(node).url;
+  }
+
+  /** All base URLs, in the order of the world's nodes. */
+  get urls(): string[] {
+    return [...this.#listeners.values()].map((each) => each.url);
+  }
+
+  get nodes(): string[] {
+    return [...this.#listeners.keys()];
+  }
+
+  /** Token id to `id=secret`, ready for `PVEAPIToken=`. */
+  get tokens(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.world.state.tokens.values()].map((token) => [token.id, `${token.id}=${token.secret}`]),
+    );
+  }
+
+  /** `id=secret` of one token, for example `bascule@pve!operate`. */
+  token(id: string): string {
+    const token = this.world.state.tokens.get(id);
+    if (!token) throw new Error(`this world has no token ${id}`);
+    return `${id}=${token.secret}`;
+  }
+
+  #listener(node: string): Listener {
+    const listener = this.#listeners.get(node);
+    if (!listener) throw new Error(`this world has no node ${node}`);
+    return listener;
+  }
+
+  /** Pulls a node's plug: guests stop, tasks die, its address refuses connections or (`hang`) never answers. */
+  async unplug(node: string, how: 'refuse' | 'hang' = 'refuse'): Promise<void> {
+    this.world.unplug(node);
+    await this.#listener(node).goDark(how);
+  }
+
+  async plug(node: string): Promise<void> {
+    this.world.plug(node);
+    await this.#listener(node).comeBack();
+  }
+
+  /** Cuts the network between groups of nodes; every listener keeps answering. */
+  partition(...groups: string[][]): void {
+    this.world.partition(groups);
+  }
+
+  heal(): void {
+    this.world.heal();
+  }
+
+  /** The listener goes dark although the node lives (its pveproxy is down or stuck); others get 595 or 596 for it. */
+  async silence(node: string, how: 'refuse' | 'hang' = 'refuse'): Promise<void> {
+    this.#sim.proxyTrouble.set(
+      node,
+      how === 'refuse'
+        ? { status: 595, reason: 'Connection refused' }
+        : { status: 596, reason: 'Connection timed out' },
+    );
+    await this.#listener(node).goDark(how);
+  }
+
+  async unsilence(node: string): Promise<void> {
+    this.#sim.proxyTrouble.delete(node);
+    await this.#listener(node).comeBack();
+  }
+
+  failNext(match: RequestMatch, answer: { status: number; reason: string; body?: unknown }): void {
+    this.faults.onRequest(match, { kind: 'answer', ...answer });
+  }
+
+  /** The next matching request is executed and its connection closed without an answer. */
+  loseAnswer(match: RequestMatch): void {
+    this.faults.onRequest(match, { kind: 'lose-answer' });
+  }
+
+  /** The next matching request is never answered; with `execute` it is carried out all the same. */
+  hang(match: RequestMatch, execute = false): void {
+    this.faults.onRequest(match, { kind: 'hang', execute });
+  }
+
+  onRequest(match: RequestMatch, fault: RequestFault): void {
+    this.faults.onRequest(match, fault);
+  }
+
+  /** Makes the next matching task slow, fail, warn or die: see TaskFault. */
+  onTask(match: TaskMatch, fault: TaskFault): void {
+    this.faults.onTask(match, fault);
+  }
+
+  killTask(upid: string): void {
+    this.tasks.kill(upid);
+  }
+
+  /** Leaves `free` bytes on a node's storage. */
+  fillStorage(node: string, storage: string, free = 0): void {
+    this.world.fill(node, storage, free);
+  }
+
+  dropTemplate(volid: string, node?: string): void {
+    this.world.dropVolume(volid, node);
+  }
+
+  expireToken(id: string): void {
+    const token = this.world.state.tokens.get(id);
+    if (!token) throw new Error(`this world has no token ${id}`);
+    token.expire = 1;
+  }
+
+  withdrawToken(id: string): void {
+    this.world.state.tokens.delete(id);
+  }
+
+  /** Takes away every grant of a user or token at a path. */
+  revoke(ugid: string, path: string): void {
+    this.world.state.acl = this.world.state.acl.filter((entry) => !(entry.ugid === ugid && entry.path === path));
+  }
+
+  grant(ugid: string, path: string, role: string, propagate = true): void {
+    this.world.state.acl.push({ ugid, path, role, propagate });
+  }
+
+  setQdevice(connected: boolean): void {
+    if (!this.world.qdevice) throw new Error('this world has no QDevice');
+    this.world.qdevice.connected = connected;
+    this.world.recount();
+  }
+
+  async close(): Promise<void> {
+    this.tasks.stop();
+    await Promise.all([...this.#listeners.values()].map((each) => each.close()));
+  }
+}
+
+const routes = (fingerprint: string): Route[] => [
+  ...clusterRoutes,
+  ...accessRoutes,
+  ...nodeRoutes(() => fingerprint),
+  ...storageRoutes,
+  ...guestRoutes,
+  ...createRoutes,
+  ...powerRoutes,
+  ...taskRoutes,
+];
+
+/** Starts the world and one HTTPS listener per node. */
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const clock = options.clock ?? realClock;
+  const host = options.host ?? '127.0.0.1';
+  const world = buildWorld(options.world ?? demoWorld(options.pve), options.pve, clock);
+  const faults = new Faults();
+  const effects = new Effects();
+  const tasks = new Tasks(world, faults, options.taskMs ?? 400);
+  const sim = new Simulation({ world, tasks, access: new Access(clock), faults, effects });
+  const names = [...world.nodes.keys()];
+  const certificate = makeCertificate(
+    [...names, 'localhost'],
+    ['127.0.0.1', ...(/^\d+(\.\d+){3}$/.test(host) && host !== '127.0.0.1' ? [host] : [])],
+  );
+  const router = new Router(sim, routes(certificate.fingerprint));
+  const requests: SeenRequest[] = [];
+  const listeners = new Map<string, Listener>();
+  for (const [index, name] of names.entries()) {
+    const listener = new Listener(name, sim, router, {
+      host,
+      port: index === 0 ? (options.port ?? 0) : 0,
+      certificate,
+      seen: requests,
+      authDelayMs: options.authDelayMs ?? 0,
+      unreachableMs: options.unreachableMs ?? 0,
+    });
+    await listener.listen();
+    listeners.set(name, listener);
+  }
+  return new Simulator({
+    sim,
+    listeners,
+    requests,
+    fingerprint: certificate.fingerprint,
+    certificate: certificate.cert,
+  });
+}
