@@ -1,0 +1,80 @@
+import type { z } from 'zod';
+import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
+import { Failed } from '../../src/contracts/failure.ts';
+import type { GuestType } from '../../src/contracts/plan.ts';
+import { type Read, reads } from './calls.ts';
+import type { Client } from './client.ts';
+import type { Config } from './guest-config.ts';
+import { GuestConfig, GuestStatus, NextVmid, Resources, readAs } from './schema.ts';
+import { ourTasks, taskState } from './tasks.ts';
+import { readUpid } from './upid.ts';
+
+/** How far the node's clock may be behind ours: a task's start time is the node's. */
+const skewMs = 120_000;
+
+/** The guest a probe asks about. */
+export interface Spot {
+  readonly node: string;
+  readonly type: GuestType;
+  readonly vmid: number;
+}
+
+/** Our task for a step: the one we were told of, else the newest with our token since the intent. */
+export interface OurTask {
+  readonly upid: string;
+  readonly running: boolean;
+  readonly exit: string;
+}
+
+export const answer = (state: ProbeAnswer['state'], evidence: string, upid?: string): ProbeAnswer =>
+  upid === undefined ? { state, evidence } : { state, evidence, upid };
+
+/** undefined when Proxmox says there is no such thing; other failures are thrown on. */
+export async function unlessMissing<T>(question: Promise<T>): Promise<T | undefined> {
+  try {
+    return await question;
+  } catch (error) {
+    if (error instanceof Failed && error.failure.kind === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+const get = async <S extends z.ZodType>(client: Client, read: Read, schema: S): Promise<z.output<S>> =>
+  readAs(schema, (await client.get(read)).data, client.attempt(read));
+
+export const configOf = (client: Client, { node, type, vmid }: Spot): Promise<Config | undefined> =>
+  unlessMissing(get(client, reads.guestConfig(node, type, vmid), GuestConfig));
+
+export const statusAt = (client: Client, { node, type, vmid }: Spot) =>
+  unlessMissing(get(client, reads.guestStatus(node, type, vmid), GuestStatus));
+
+/** Where a guest is now, as far as our token may see. */
+export async function whereIs(client: Client, vmid: number): Promise<Spot | undefined> {
+  const rows = await get(client, reads.resources(), Resources);
+  const row = rows.find((one) => one.vmid === vmid && (one.type === 'lxc' || one.type === 'qemu'));
+  return row && { node: row.node!, type: row.type as GuestType, vmid };
+}
+
+/** Whether any guest has this vmid, hidden ones included (PROBES.md 3). */
+export async function vmidTaken(client: Client, vmid: number): Promise<boolean> {
+  try {
+    await get(client, reads.vmidFree(vmid), NextVmid);
+    return false;
+  } catch (error) {
+    if (error instanceof Failed && error.failure.kind === 'conflict') return true;
+    throw error;
+  }
+}
+
+/** Every run's tasks carry our token; the marker alone tells two bots with one token apart (PROBES.md 3). */
+export async function ourTask(
+  client: Client,
+  spot: Spot,
+  types: readonly string[],
+  trace: Trace,
+): Promise<OurTask | undefined> {
+  const upid = trace.upid ?? (await ourTasks(client, spot.node, spot.vmid, types, trace.intentAt - skewMs))[0];
+  if (upid === undefined) return undefined;
+  const state = await unlessMissing(taskState(client, upid, readUpid(upid)?.node ?? spot.node));
+  return state && { upid, ...state };
+}

@@ -1,0 +1,48 @@
+import type { ProbeAnswer, ReplicationJob, Trace } from '../../src/contracts/cluster.ts';
+import { fillHoles, MARKER, type Probe } from '../../src/contracts/plan.ts';
+import { reads } from './calls.ts';
+import type { Client } from './client.ts';
+import { hasMarker } from './guest-config.ts';
+import { answer, unlessMissing } from './probe-look.ts';
+import { jobFrom } from './replication.ts';
+import { OneReplicationJob, readAs } from './schema.ts';
+
+type Asked<K extends Probe['kind']> = Extract<Probe, { readonly kind: K }>;
+
+/** Asked by id, since the list hides jobs of guests that we may not see; a single one says 403. */
+async function job(client: Client, id: string): Promise<ReplicationJob | undefined> {
+  const read = reads.replicationJob(id);
+  const answered = await unlessMissing(client.get(read));
+  return answered && jobFrom(readAs(OneReplicationJob, answered.data, client.attempt(read)));
+}
+
+export async function replicationExists(
+  client: Client,
+  wanted: Asked<'replication-exists'>,
+  trace: Trace,
+): Promise<ProbeAnswer> {
+  const found = await job(client, wanted.id);
+  if (!found) return answer('absent', `there is no replication job ${wanted.id}`);
+  const evidence = `replication job ${wanted.id} goes to ${found.target}`;
+  if (found.removing) return answer('absent', `${evidence}, but is marked for removal`);
+  if (found.target !== wanted.target) return answer('absent', `${evidence}, not to ${wanted.target}`);
+  return hasMarker(found.comment, fillHoles(MARKER, trace.run))
+    ? answer('done', `${evidence} and carries our mark`)
+    : answer('already', `${evidence} without our mark`);
+}
+
+/** Deleting only marks; the entry goes with the scheduler's next round (ODDITIES 72). */
+export async function replicationGone(client: Client, wanted: Asked<'replication-gone'>): Promise<ProbeAnswer> {
+  const found = await job(client, wanted.id);
+  if (!found) return answer('already', `there is no replication job ${wanted.id}`);
+  if (found.removing) return answer('done', `replication job ${wanted.id} is marked for removal`);
+  return answer('absent', `replication job ${wanted.id} to ${found.target} is still there`);
+}
+
+/** Who switched it is not recorded. */
+export async function replicationDisabled(client: Client, wanted: Asked<'replication-disabled'>): Promise<ProbeAnswer> {
+  const found = await job(client, wanted.id);
+  if (!found) return answer('unknown', `there is no replication job ${wanted.id}`);
+  const evidence = `replication job ${wanted.id} is ${found.disabled ? 'disabled' : 'enabled'}`;
+  return answer(found.disabled === wanted.want ? 'already' : 'absent', evidence);
+}

@@ -1,0 +1,41 @@
+import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
+import { Failed } from '../../src/contracts/failure.ts';
+import type { Probe } from '../../src/contracts/plan.ts';
+import type { Client } from './client.ts';
+import { ctCreated, guestConfig, guestGone, guestRunning, guestTask } from './probe-guest.ts';
+import { replicationDisabled, replicationExists, replicationGone } from './probe-replication.ts';
+
+/**
+ * Finds out what became of a call. One look each: right after a lost answer nothing may be visible yet, for any
+ * length of time (PROBES.md 1), so `absent` is what was seen and no proof; the caller repeats or gives up.
+ * Never throws for what Proxmox or the network does: what cannot be told is `unknown`.
+ */
+export async function probe(client: Client, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
+  try {
+    return await ask(client, wanted, trace);
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error;
+    return { state: 'unknown', evidence: `${error.failure.what}: ${error.failure.why}` };
+  }
+}
+
+function ask(client: Client, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
+  switch (wanted.kind) {
+    case 'ct-created':
+      return ctCreated(client, wanted, trace);
+    case 'guest-running':
+      return guestRunning(client, wanted, trace);
+    case 'guest-task':
+      return guestTask(client, wanted, trace);
+    case 'guest-gone':
+      return guestGone(client, wanted, trace);
+    case 'guest-config':
+      return guestConfig(client, wanted);
+    case 'replication-exists':
+      return replicationExists(client, wanted, trace);
+    case 'replication-gone':
+      return replicationGone(client, wanted);
+    case 'replication-disabled':
+      return replicationDisabled(client, wanted);
+  }
+}
