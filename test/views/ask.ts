@@ -1,0 +1,184 @@
+import { commands } from '../../handlers/index.ts';
+import type { Card } from '../../src/contracts/card.ts';
+import type { MenuEntry } from '../../src/contracts/chat.ts';
+import type {
+  ChangeCommand,
+  Command,
+  ControlCommand,
+  PlanContext,
+  ReadCommand,
+  ReadContext,
+  Records,
+  Site,
+} from '../../src/contracts/command.ts';
+import { Failed, type Failure } from '../../src/contracts/failure.ts';
+import type { HouseRules } from '../../src/contracts/house.ts';
+import type { Person } from '../../src/contracts/people.ts';
+import type { Plan } from '../../src/contracts/plan.ts';
+import { type FakeWorld, fakeView, NOW } from './fake-view.ts';
+
+/** Runs commands against a fake world without the pipeline: parse the options, plan or answer. */
+
+export const alice: Person = {
+  id: 'alice',
+  name: 'Alice',
+  roles: ['operator'],
+  accounts: { slack: 'U1', discord: '42' },
+};
+
+export const house: HouseRules = {
+  ct: {
+    range: [100, 199],
+    template: 'debian-13',
+    storage: 'local-zfs',
+    disk: 8,
+    cores: 2,
+    memory: 2048,
+    swap: 256,
+    bridge: 'vmbr0',
+    address: '10.1.0.{vmid}/24',
+    gateway: '10.1.0.1',
+    nameserver: '10.1.0.53',
+    unprivileged: true,
+    onboot: true,
+    protection: true,
+    tags: ['chatops'],
+    pool: 'chatops',
+    replicateTo: ['ovh3', 'ovh4'],
+    replicateSchedule: '*/5',
+  },
+};
+
+export function commandNamed(name: string): Command {
+  const found = commands.find((command) => command.name === name);
+  if (!found) throw new Error(`there is no command ${name}`);
+  return found;
+}
+
+/** Option text to values, as the pipeline does it; the first problem is thrown as an Error with its message. */
+export function parse(command: Command, given: Readonly<Record<string, string>>): never {
+  const values: Record<string, unknown> = {};
+  for (const name of Object.keys(given)) {
+    if (!(name in command.options)) throw new Error(`${command.name} has no option ${name}`);
+  }
+  for (const [name, option] of Object.entries(command.options)) {
+    const parsed = option.schema.safeParse(given[name]);
+    if (!parsed.success) throw new Error(parsed.error.issues[0]!.message);
+    values[name] = parsed.data;
+  }
+  return values as never;
+}
+
+const clock = { now: () => NOW, wait: async () => {} };
+
+export interface Around {
+  readonly house?: HouseRules;
+  readonly reserved?: readonly string[];
+  readonly previous?: Plan;
+  /** vmids the asker may see. */
+  readonly sees?: (vmid: number) => boolean;
+  readonly sites?: readonly Site[];
+  readonly records?: Records;
+  readonly menu?: readonly MenuEntry[];
+}
+
+export async function planOf(
+  name: string,
+  given: Readonly<Record<string, string>>,
+  world: FakeWorld,
+  around: Around = {},
+): Promise<Plan> {
+  const command = commandNamed(name) as ChangeCommand;
+  const context: PlanContext = {
+    asker: alice,
+    clock,
+    root: '/pve ',
+    zone: 'Europe/Paris',
+    view: fakeView(world, around.sees),
+    everything: fakeView(world),
+    house: around.house ?? house,
+    reserved: new Set(around.reserved ?? []),
+    ...(around.previous ? { previous: around.previous } : {}),
+  };
+  return command.plan(parse(command, given), context);
+}
+
+/** The refusal of a plan; fails the test when there is none. */
+export async function refusalOf(
+  name: string,
+  given: Readonly<Record<string, string>>,
+  world: FakeWorld,
+  around: Around = {},
+): Promise<Failure> {
+  try {
+    await planOf(name, given, world, around);
+  } catch (error) {
+    if (error instanceof Failed) return error.failure;
+    throw error;
+  }
+  throw new Error(`${name} was planned although it should have been refused`);
+}
+
+export const noRecords: Records = {
+  requests: async () => [],
+  request: async () => Promise.reject(new Error('no such request')),
+  run: async () => Promise.reject(new Error('no such run')),
+  audit: async () => [],
+};
+
+export async function answerOf(
+  name: string,
+  given: Readonly<Record<string, string>>,
+  world: FakeWorld,
+  around: Around = {},
+): Promise<Card> {
+  const command = commandNamed(name) as ReadCommand;
+  const context: ReadContext = {
+    asker: alice,
+    clock,
+    root: '/pve ',
+    zone: 'Europe/Paris',
+    view: fakeView(world, around.sees),
+    sites: around.sites ?? [],
+    menu: around.menu ?? menuOf(commands),
+    may: () => true,
+    records: around.records ?? noRecords,
+    clusters: [world.name],
+    house: around.house ?? house,
+  };
+  return command.answer(parse(command, given), context);
+}
+
+export async function actOf(
+  name: string,
+  given: Readonly<Record<string, string>>,
+  records: Records,
+  cancel: (id: string) => Promise<'withdrawn' | 'stopping' | 'already-over'>,
+): Promise<Card> {
+  const command = commandNamed(name) as ControlCommand;
+  return command.act(parse(command, given), {
+    asker: alice,
+    clock,
+    root: '/pve ',
+    zone: 'Europe/Paris',
+    records,
+    cancel,
+  });
+}
+
+export function menuOf(all: readonly Command[]): readonly MenuEntry[] {
+  return all.map((command) => ({
+    name: command.name,
+    summary: command.summary,
+    examples: command.examples,
+    private: command.private ?? false,
+    risk: command.risk,
+    options: Object.entries(command.options).map(([name, option]) => ({
+      name,
+      summary: option.summary,
+      required: !option.schema.safeParse(undefined).success,
+      ...(option.choices ? { choices: option.choices } : {}),
+      completes: option.completes !== undefined,
+    })),
+  }));
+}
