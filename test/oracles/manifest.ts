@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv, type AnySchema, type ValidateFunction } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
 const file = fileURLToPath(new URL('../../../shared/chat/slack-manifest-schema.json', import.meta.url));
@@ -21,9 +20,7 @@ export function manifestProblems(manifest: unknown): string[] {
 }
 
 function compile(): ValidateFunction {
-  const schema = JSON.parse(readFileSync(file, 'utf8')) as AnySchema & { $schema?: string };
-  const Engine = schema.$schema?.includes('2020') ? Ajv2020 : Ajv;
-  const ajv = new Engine({ strict: false, allErrors: true });
-  addFormats.default(ajv as Ajv);
-  return ajv.compile(schema);
+  const ajv = new Ajv({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  return ajv.compile(JSON.parse(readFileSync(file, 'utf8')) as AnySchema);
 }
