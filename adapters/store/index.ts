@@ -235,6 +235,9 @@ export class SqlStore implements Store {
       .where('id', '=', request)
       .execute();
     if (OVER.includes(to)) await tx.deleteFrom('slots').where('request', '=', request).execute();
+    // Back to waiting for votes: the reservations stay, but no other run may wait for its locks.
+    else if (to === 'waiting')
+      await tx.deleteFrom('slots').where('request', '=', request).where('name', 'like', 'lock:%').execute();
   }
 
   async lock(request: string, locks: readonly string[]): Promise<string | undefined> {

@@ -92,7 +92,7 @@ export type Command<O extends Options = Options> = ReadCommand<O> | ChangeComman
 export interface AskContext {
   readonly asker: Person;
   readonly clock: Clock;
-  /** `/pve` on Slack, `/` on Discord: goes before a command name in texts. Write commands as `${root}ct list`. */
+  /** `/pve ` (with the blank) on Slack, `/` on Discord: stands before a command name in texts, `${root}ct list`. */
   readonly root: string;
   /** Zone of the cluster or, without one, of the bot: an IANA name for luxon. */
   readonly zone: string;
@@ -132,8 +132,11 @@ export interface PlanContext extends AskContext {
 
 export interface ControlContext extends AskContext {
   readonly records: Records;
-  /** Withdraws a request that has not started, or stops a running one after its current step and undoes it. */
-  cancel(id: string): Promise<'withdrawn' | 'stopping' | 'already-over'>;
+  /**
+   * Withdraws a request that has not started, stops a running one after its current step and undoes it, or
+   * closes one that is in doubt after a person has looked (its guest's lock is free again then).
+   */
+  cancel(id: string): Promise<'withdrawn' | 'stopping' | 'closed' | 'already-over'>;
 }
 
 /** Reading what the bot remembers; only what the asker may see. */

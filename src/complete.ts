@@ -1,0 +1,120 @@
+import { distance } from 'fastest-levenshtein';
+import type { Choice, CompletionQuery } from './contracts/chat.ts';
+import type { ClusterView } from './contracts/cluster.ts';
+import type { Option } from './contracts/command.ts';
+import type { Person } from './contracts/people.ts';
+import type { DeskParts } from './desk.ts';
+import { question, requestResource } from './questions.ts';
+
+/** Keystrokes come fast; within this time they share one look at the cluster, milliseconds. */
+const LOOK_LASTS = 5000;
+
+export type Completer = (query: CompletionQuery) => Promise<readonly Choice[]>;
+
+/** Values for one option, only what the person may see. */
+export function makeCompleter(parts: DeskParts): Completer {
+  const looks = new Map<string, { readonly at: number; readonly view: ClusterView }>();
+
+  const look = (cluster: string): ClusterView | undefined => {
+    const now = parts.clock.now();
+    const known = looks.get(cluster);
+    if (known && now - known.at < LOOK_LASTS) return known.view;
+    const view = parts.clusters.get(cluster)?.view();
+    if (view) looks.set(cluster, { at: now, view });
+    return view;
+  };
+
+  return async (query) => {
+    const option: Option | undefined = parts.registry.commands.get(query.command)?.options[query.option];
+    if (!option) return [];
+    if (option.choices) return best(option.choices.map(same), query);
+    if (!option.completes) return [];
+    const { person } = await parts.people.identify(query.actor);
+    return best(await values(option.completes, query, person), query);
+  };
+
+  async function values(
+    source: NonNullable<Option['completes']>,
+    query: CompletionQuery,
+    person: Person,
+  ): Promise<readonly Choice[]> {
+    const { clusters, config, registry, store, requests, judge, people } = parts;
+    if (source === 'cluster') return [...clusters.keys()].map(same);
+    if (source === 'command') return [...registry.commands.keys()].map(same);
+    if (source === 'person') return Object.keys(config.people).map((id) => ({ label: people.nameOf(id), value: id }));
+    if (source === 'request') {
+      const open = await store.requests({ limit: 50 });
+      return open
+        .filter((request) =>
+          judge.allows(
+            question(
+              requests.scene(person, query.place, request.cluster),
+              'approval.show',
+              'read',
+              requestResource(request),
+            ),
+          ),
+        )
+        .map((request) => ({ label: `${request.id} ${request.plan.title} (${request.state})`, value: request.id }));
+    }
+    const bound = Object.entries(config.clusters).find(([, entry]) =>
+      entry.channels.includes(query.place.channel),
+    )?.[0];
+    const whole = look(query.options['cluster'] ?? bound ?? [...clusters.keys()][0] ?? '');
+    if (!whole) return [];
+    const view = requests.viewFor(person, query.place, whole);
+    switch (source) {
+      case 'node':
+        return (await view.nodes()).map((node) => ({
+          label: `${node.name}${node.online ? '' : ' (offline)'}`,
+          value: node.name,
+        }));
+      case 'guest':
+      case 'ct':
+      case 'vm': {
+        const type = source === 'ct' ? 'lxc' : source === 'vm' ? 'qemu' : undefined;
+        const guests = (await view.guests()).filter((guest) => type === undefined || guest.type === type);
+        return guests.map((guest) => ({
+          label: `${guest.vmid} ${guest.name} (${guest.node}, ${guest.status})`,
+          value: String(guest.vmid),
+        }));
+      }
+      case 'replication':
+        return (await view.replicationJobs()).map((job) => ({
+          label: `${job.id} → ${job.target}${job.disabled ? ' (disabled)' : ''}`,
+          value: job.id,
+        }));
+      case 'storage':
+      case 'template': {
+        const node = query.options['node'] ?? (await view.nodes()).find((candidate) => candidate.online)?.name;
+        if (node === undefined) return [];
+        if (source === 'storage')
+          return (await view.storages(node))
+            .filter((storage) => storage.content.includes('rootdir'))
+            .map((storage) => same(storage.id));
+        return (await view.templates(node)).map((template) => same(template.name));
+      }
+    }
+  }
+}
+
+function same(value: string): Choice {
+  return { label: value, value };
+}
+
+/** Beginnings first, then anything that contains what was typed, then near misses. */
+function best(choices: readonly Choice[], query: CompletionQuery): readonly Choice[] {
+  const typed = query.typed.trim().toLowerCase();
+  const rank = ({ label, value }: Choice): number => {
+    const text = label.toLowerCase();
+    if (typed === '' || value.toLowerCase().startsWith(typed) || text.startsWith(typed)) return 0;
+    if (text.includes(typed)) return 1;
+    return distance(typed, value.toLowerCase()) <= 1 ? 2 : 3;
+  };
+  return choices
+    .map((choice, n) => ({ choice, n, rank: rank(choice) }))
+    .filter((row) => row.rank < 3)
+    .sort((a, b) => a.rank - b.rank || a.n - b.n)
+    .slice(0, query.limit)
+    .map((row) => row.choice);
+}

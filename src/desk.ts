@@ -1,0 +1,389 @@
+import { decideButton } from './buttons.ts';
+import { brokenCard, failureCard, refusalCard } from './cards.ts';
+import { type Completer, makeCompleter } from './complete.ts';
+import type { Card } from './contracts/card.ts';
+import type { Actor, Ask, Choice, Click, CompletionQuery, Desk, Form, MenuEntry, Place } from './contracts/chat.ts';
+import type { ClusterView } from './contracts/cluster.ts';
+import type {
+  AskContext,
+  ChangeCommand,
+  Command,
+  ControlCommand,
+  ReadCommand,
+  ReadContext,
+  Records,
+} from './contracts/command.ts';
+import { Failed, fail } from './contracts/failure.ts';
+import type { Person } from './contracts/people.ts';
+import type { NewAudit } from './contracts/store.ts';
+import { checkOptions, type Habit, missingOptions, type Parsed, parseStructured, parseText } from './parse.ts';
+import { question, requestResource } from './questions.ts';
+import { recordsFor } from './records.ts';
+import { CLUSTER_OPTION, menuEntry } from './registry.ts';
+import { newId, type Requests, type RequestsParts, rootOf } from './requests.ts';
+
+export interface DeskParts extends RequestsParts {
+  readonly requests: Requests;
+  readonly habit: Habit;
+}
+
+/** Who asked, where, and about which cluster; everything after parsing needs these. */
+interface Asked {
+  readonly ask: Ask;
+  readonly person: Person;
+  readonly doubt?: string;
+  readonly parsed: Parsed;
+  readonly cluster: string | undefined;
+}
+
+/** The one door: every command and every click of every platform comes in here. */
+export class FrontDesk implements Desk {
+  readonly menu: readonly MenuEntry[];
+  readonly #parts: DeskParts;
+  readonly #completer: Completer;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+    this.menu = parts.registry.menu;
+    this.#completer = makeCompleter(parts);
+  }
+
+  async command(ask: Ask): Promise<void> {
+    await this.#guarded(ask.reply, async () => {
+      if (!(await this.#first(ask.actor, ask.delivery))) return;
+      const root = rootOf(ask.place, this.#parts.config);
+      const { person, doubt } = await this.#parts.people.identify(ask.actor);
+      const parsed = this.#parse(ask, root);
+      const cluster = this.#cluster(parsed, ask.place);
+      await this.#dispatch({ ask, person, ...(doubt ? { doubt } : {}), parsed, cluster }, root);
+    });
+  }
+
+  async click(click: Click): Promise<void> {
+    await this.#guarded(click.reply, async () => {
+      if (!(await this.#first(click.actor, click.delivery))) return;
+      const { person, doubt } = await this.#parts.people.identify(click.actor);
+      const card = await decideButton(click, person, doubt, this.#parts);
+      if (card) await click.reply({ ...card, private: true });
+    });
+  }
+
+  async prompt(ref: string) {
+    const button = await this.#parts.store.button(ref);
+    if (!button?.typed) return undefined;
+    const request = await this.#parts.store.request(button.request);
+    return {
+      title: 'Type it to confirm',
+      label: `Type ${button.typed} to confirm`,
+      ...(request ? { hint: request.plan.title.slice(0, 100) } : {}),
+    };
+  }
+
+  form(text: string): Form | undefined {
+    try {
+      const parsed = parseText(text, this.#parts.registry, this.#parts.habit, '');
+      if (missingOptions(parsed).length === 0) return undefined;
+      const entry = menuEntry(parsed.command);
+      return {
+        command: entry.name,
+        title: entry.name,
+        fields: entry.options.map((option) => ({
+          ...option,
+          ...(parsed.options[option.name] === undefined ? {} : { value: parsed.options[option.name] }),
+        })),
+      };
+    } catch (error) {
+      // What cannot be read at all is answered by `command`, which says why.
+      if (error instanceof Failed) return undefined;
+      throw error;
+    }
+  }
+
+  async complete(query: CompletionQuery): Promise<readonly Choice[]> {
+    try {
+      return await this.#completer(query);
+    } catch (error) {
+      this.#parts.log.warn(
+        { error: error instanceof Failed ? error.failure : String(error), option: query.option },
+        'no completion',
+      );
+      return [];
+    }
+  }
+
+  async home(actor: Actor): Promise<readonly Card[]> {
+    const place: Place = { platform: actor.platform, channel: 'home' };
+    const { person } = await this.#parts.people.identify(actor);
+    const cards: Card[] = [];
+    for (const name of ['whoami', 'approval list', 'help']) {
+      const command = this.#parts.registry.commands.get(name);
+      if (!command || !('answer' in command)) continue;
+      await this.#guarded(
+        async (card) => {
+          cards.push(card);
+          return undefined;
+        },
+        async () => {
+          const values = checkOptions({ command, options: {} }, '');
+          cards.push(await command.answer(values as never, this.#readContext(command, person, place, undefined)));
+        },
+      );
+    }
+    return cards;
+  }
+
+  /** The same delivery twice is one request: platforms retry and replay. */
+  #first(actor: Actor, delivery: string): Promise<boolean> {
+    return this.#parts.store.firstSeen(`${actor.platform}:${delivery}`, this.#parts.clock.now());
+  }
+
+  /** Whatever goes wrong ends as a card; what is not an expected failure also goes to the log under a reference. */
+  async #guarded(reply: Ask['reply'], work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      let card: Card;
+      if (error instanceof Failed) card = failureCard(error.failure);
+      else {
+        const reference = newId();
+        this.#parts.log.error({ reference, error: String((error as Error)?.stack ?? error) }, 'a request broke');
+        card = brokenCard(reference);
+      }
+      await reply(card).catch((failed: unknown) =>
+        this.#parts.log.warn({ error: String(failed) }, 'an answer could not be delivered'),
+      );
+    }
+  }
+
+  #parse(ask: Ask, root: string): Parsed {
+    const { registry, habit } = this.#parts;
+    return 'text' in ask.input
+      ? parseText(ask.input.text, registry, habit, root)
+      : parseStructured(ask.input.command, ask.input.options, registry, root);
+  }
+
+  /** The named cluster, else the channel's, else the only one. */
+  #cluster(parsed: Parsed, place: Place): string | undefined {
+    const { clusters, config } = this.#parts;
+    const bound = Object.entries(config.clusters).find(([, entry]) => entry.channels.includes(place.channel))?.[0];
+    const named = parsed.options[CLUSTER_OPTION]?.toLowerCase();
+    if (named !== undefined && !clusters.has(named)) {
+      fail('not-found', {
+        what: `${parsed.command.name} was not run`,
+        why: `there is no cluster ${named}`,
+        next: `name one of ${[...clusters.keys()].join(', ')}`,
+      });
+    }
+    if (named !== undefined && bound !== undefined && named !== bound && 'plan' in parsed.command) {
+      fail('bad-input', {
+        what: `${parsed.command.name} was not run`,
+        why: `this channel belongs to ${bound}, the command names ${named}`,
+        next: `ask in a channel of ${named}`,
+      });
+    }
+    const chosen = named ?? bound ?? (clusters.size === 1 ? [...clusters.keys()][0] : undefined);
+    if (chosen === undefined && parsed.command.needsCluster !== false) {
+      fail('bad-input', {
+        what: `${parsed.command.name} was not run`,
+        why: 'there are several clusters',
+        next: `add cluster:${[...clusters.keys()].join(' or cluster:')}`,
+      });
+    }
+    return chosen;
+  }
+
+  async #dispatch(asked: Asked, root: string): Promise<void> {
+    const { command } = asked.parsed;
+    if ('plan' in command) return this.#change(command, asked, root);
+    if ('act' in command) return this.#control(command, asked, root);
+    return this.#read(command, asked, root);
+  }
+
+  #early(command: Command, asked: Asked): Card | undefined {
+    const { judge, requests } = this.#parts;
+    const scene = requests.scene(asked.person, asked.ask.place, asked.cluster ?? '');
+    const resource =
+      asked.cluster === undefined || command.needsCluster === false
+        ? ({ type: 'Bot' } as const)
+        : ({ type: 'Cluster', cluster: asked.cluster } as const);
+    const verdict = judge.decide(
+      question(scene, command.action, command.risk, resource, { early: command.risk !== 'read' }),
+    );
+    return verdict.answer === 'denied' ? refusalCard(command.name, verdict, asked.doubt) : undefined;
+  }
+
+  async #refuse(asked: Asked, card: Card): Promise<void> {
+    await this.#audit(asked, 'refused', {
+      command: asked.parsed.command.name,
+      options: asked.parsed.options,
+      why: card.lines?.[0] ?? '',
+      by: card.footer ?? '',
+    });
+    await asked.ask.reply(card);
+  }
+
+  async #audit(asked: Asked, kind: string, body: NewAudit['body']): Promise<void> {
+    const { actor, place } = asked.ask;
+    await this.#parts.store.audit([
+      {
+        at: this.#parts.clock.now(),
+        id: `${actor.platform}:${asked.ask.delivery}`,
+        kind,
+        who: asked.person.id,
+        body: { ...body, actor: { ...actor }, place: { ...place } },
+      },
+    ]);
+  }
+
+  async #read(command: ReadCommand, asked: Asked, root: string): Promise<void> {
+    const refusal = this.#early(command, asked);
+    if (refusal) return this.#refuse(asked, refusal);
+    const values = checkOptions(asked.parsed, root);
+    const card = await command.answer(
+      values as never,
+      this.#readContext(command, asked.person, asked.ask.place, asked.cluster),
+    );
+    // Answered first: a look changes nothing, so nobody waits for its audit line.
+    await asked.ask.reply(command.private ? { ...card, private: true } : card);
+    await this.#audit(asked, 'read', {
+      command: command.name,
+      options: asked.parsed.options,
+      cluster: asked.cluster ?? null,
+    });
+  }
+
+  async #change(command: ChangeCommand, asked: Asked, root: string): Promise<void> {
+    const refusal = this.#early(command, asked);
+    if (refusal) return this.#refuse(asked, refusal);
+    const { requests } = this.#parts;
+    const values = checkOptions(asked.parsed, root);
+    const { ask, person } = asked;
+    const options =
+      asked.cluster === undefined || this.#parts.clusters.size < 2
+        ? asked.parsed.options
+        : { ...asked.parsed.options, [CLUSTER_OPTION]: asked.cluster };
+    let plan: Awaited<ReturnType<Requests['plan']>>;
+    try {
+      plan = await requests.plan(command, values, { person, place: ask.place, cluster: asked.cluster ?? '' });
+    } catch (error) {
+      if (error instanceof Failed)
+        await this.#audit(asked, 'not-planned', { command: command.name, options, failure: { ...error.failure } });
+      throw error;
+    }
+    const made = await requests.submit(command, options, plan, {
+      person,
+      actor: ask.actor,
+      place: ask.place,
+      reply: ask.reply,
+    });
+    if (made.refused) await ask.reply(refusalCard(command.name, made.refused, asked.doubt));
+  }
+
+  async #control(command: ControlCommand, asked: Asked, root: string): Promise<void> {
+    const { requests, store, judge } = this.#parts;
+    const values = checkOptions(asked.parsed, root);
+    const { person, ask } = asked;
+    const records = this.#records(person, ask.place);
+    const id = String(values[command.request] ?? '');
+    const request = await records.request(id);
+    const scene = requests.scene(person, ask.place, request.cluster);
+    const verdict = judge.decide(question(scene, command.action, command.risk, requestResource(request)));
+    const entry: NewAudit = {
+      at: this.#parts.clock.now(),
+      id: request.id,
+      kind: verdict.answer === 'allowed' ? 'control' : 'refused',
+      who: person.id,
+      body: { command: command.name, actor: { ...ask.actor }, policies: verdict.policies },
+    };
+    await store.audit([entry]);
+    if (verdict.answer !== 'allowed') return void (await ask.reply(refusalCard(command.name, verdict, asked.doubt)));
+    await ask.reply(
+      await command.act(values as never, {
+        ...this.#askContext(person, ask.place, asked.cluster),
+        records,
+        cancel: (target) => this.#cancelOnly(request.id, target, person),
+      }),
+    );
+  }
+
+  /** A control command was judged for one request and can reach no other. */
+  #cancelOnly(judged: string, target: string, person: Person) {
+    if (judged !== target)
+      fail('internal', {
+        what: `${target} was not cancelled`,
+        why: `the policies were asked about ${judged}`,
+        next: 'please report this',
+      });
+    return this.#parts.requests.cancel(judged, person.id);
+  }
+
+  #askContext(person: Person, place: Place, cluster: string | undefined): AskContext {
+    const { clock, config } = this.#parts;
+    const first = Object.values(config.clusters)[0];
+    return {
+      asker: person,
+      clock,
+      root: rootOf(place, config),
+      zone: (cluster === undefined ? first : config.clusters[cluster])?.zone ?? 'UTC',
+    };
+  }
+
+  #records(person: Person, place: Place): Records {
+    return recordsFor(this.#parts.store, (request) => {
+      const { judge, requests } = this.#parts;
+      return judge.allows(
+        question(requests.scene(person, place, request.cluster), 'approval.show', 'read', requestResource(request)),
+      );
+    });
+  }
+
+  #readContext(command: Command, person: Person, place: Place, cluster: string | undefined): ReadContext {
+    const { clusters, config, judge, registry, requests } = this.#parts;
+    const scene = requests.scene(person, place, cluster ?? '');
+    const name = cluster ?? (clusters.size === 1 ? [...clusters.keys()][0] : undefined);
+    const may = (action: string, risk = 'read') =>
+      judge.decide(
+        question(scene, action, risk, name === undefined ? { type: 'Bot' } : { type: 'Cluster', cluster: name }, {
+          early: true,
+        }),
+      ).answer !== 'denied';
+    let view: ClusterView | undefined;
+    return {
+      ...this.#askContext(person, place, cluster),
+      get view() {
+        const connection = cluster === undefined ? undefined : clusters.get(cluster);
+        if (!connection)
+          return fail('bad-input', {
+            what: `${command.name} was not run`,
+            why: 'no cluster was named',
+            next: `add cluster:${[...clusters.keys()].join(' or cluster:')}`,
+          });
+        view ??= requests.viewFor(person, place, connection.view());
+        return view;
+      },
+      sites: Object.entries(config.clusters[cluster ?? '']?.sites ?? {}).map(([site, nodes]) => ({
+        name: site,
+        nodes,
+      })),
+      menu: [...registry.commands.values()].filter((entry) => this.#mayRun(entry, person, place, name)).map(menuEntry),
+      may,
+      records: this.#records(person, place),
+      clusters: [...clusters.keys()],
+      house:
+        (config.clusters[cluster ?? ''] ?? Object.values(config.clusters)[0])?.house ??
+        fail('internal', { what: 'No cluster', why: 'the config has none', next: 'add one' }),
+    };
+  }
+
+  #mayRun(command: Command, person: Person, place: Place, cluster: string | undefined): boolean {
+    const { judge, requests } = this.#parts;
+    const scene = requests.scene(person, place, cluster ?? '');
+    const resource =
+      command.needsCluster === false || cluster === undefined
+        ? ({ type: 'Bot' } as const)
+        : ({ type: 'Cluster', cluster } as const);
+    // Control commands are judged per request; whoever may see requests is told that they exist.
+    if (command.risk === 'control') return true;
+    return judge.decide(question(scene, command.action, command.risk, resource, { early: true })).answer !== 'denied';
+  }
+}

@@ -1,0 +1,321 @@
+import type { Clock } from './contracts/clock.ts';
+import type { ClusterConnection } from './contracts/cluster.ts';
+import { Failed, type Failure } from './contracts/failure.ts';
+import { MARKER, type PlannedStep, type UndoCall } from './contracts/plan.ts';
+import type { RequestRecord, RequestState } from './contracts/records.ts';
+import { LostLead, type NewAudit, type Store, type StoredStep } from './contracts/store.ts';
+import { guardedHands } from './guard.ts';
+import type { Log } from './log.ts';
+import { Interrupted, performStep, type StepTools } from './step.ts';
+
+/** What the runner asks of the rest before the first step, and tells it while it goes. */
+export interface RunnerSide {
+  /** Plans again, checks guards and votes once more. A failure ends the request with nothing changed; `superseded` means a new card was made; `waiting`: votes fell away. */
+  lastCheck(
+    request: RequestRecord,
+  ): Promise<
+    | { readonly go: true }
+    | { readonly go: false; readonly failure?: Failure; readonly became?: 'superseded' | 'waiting' }
+  >;
+  /** Something people see has changed. */
+  changed(id: string, log?: string): Promise<void>;
+  /** A step or an undo ended. */
+  stepEnded(request: RequestRecord, step: StoredStep, log: readonly string[]): Promise<void>;
+}
+
+export interface RunnerParts {
+  readonly store: Store;
+  readonly clusters: ReadonlyMap<string, ClusterConnection>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly side: RunnerSide;
+  /** The journal can no longer be written (another leader, disk gone): the process must end. */
+  readonly onBroken: (error: unknown) => void;
+}
+
+/** Undo rows are kept behind the plan's own steps. */
+const UNDO_FROM = 1000;
+/** Runs at the same time; each holds connections and polls. */
+const MOST_RUNS = 8;
+
+/** Runs approved requests, one at a time per guest, and resumes what an earlier process left. Never plans. */
+export class Runner {
+  readonly #parts: RunnerParts;
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #stop = new AbortController();
+  #waking: Promise<void> = Promise.resolve();
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+  }
+
+  /** Looks for requests that may run now. Cheap; call it whenever something may have become ready. */
+  wake(): Promise<void> {
+    this.#waking = this.#waking.then(() => this.#startReady()).catch((error: unknown) => this.#parts.onBroken(error));
+    return this.#waking;
+  }
+
+  /** Resolves when no run is under way. */
+  async settled(): Promise<void> {
+    await this.#waking;
+    while (this.#running.size > 0) await Promise.allSettled([...this.#running.values()]);
+  }
+
+  /** Stops between looks; what is under way is in the journal. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.settled();
+  }
+
+  async #startReady(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const ready = await this.#parts.store.requests({ states: ['running', 'undoing', 'approved'], limit: 200 });
+    for (const request of [...ready].reverse()) {
+      if (this.#running.has(request.id) || this.#running.size >= MOST_RUNS) continue;
+      const holder = await this.#parts.store.lock(request.id, request.plan.locks);
+      if (holder !== undefined) {
+        await this.#note(request, `waits for run ${holder} on the same guest`);
+        continue;
+      }
+      this.#running.set(request.id, this.#go(request));
+    }
+  }
+
+  async #note(request: RequestRecord, note: string): Promise<void> {
+    if (request.note === note) return;
+    await this.#parts.store.move(request.id, [request.state], request.state, { note }, []);
+    await this.#parts.side.changed(request.id);
+  }
+
+  async #go(request: RequestRecord): Promise<void> {
+    try {
+      if (request.state === 'approved' && !(await this.#begin(request))) return;
+      await new Run(this.#parts, request, this.#stop.signal).finish();
+    } catch (error) {
+      if (error instanceof LostLead) this.#parts.onBroken(error);
+      else if (!(error instanceof Interrupted)) {
+        this.#parts.log.error(
+          { run: request.id, error: String((error as Error).stack ?? error) },
+          'a run broke; its journal is kept',
+        );
+        this.#parts.onBroken(error);
+      }
+    } finally {
+      this.#running.delete(request.id);
+      if (!this.#stop.signal.aborted) queueMicrotask(() => void this.wake());
+    }
+  }
+
+  /** The one look before the first intent. */
+  async #begin(request: RequestRecord): Promise<boolean> {
+    const { store, clock, side } = this.#parts;
+    const check = await side.lastCheck(request);
+    const at = clock.now();
+    const entry = (kind: string, body: NewAudit['body']): NewAudit => ({ at, id: request.id, kind, who: 'bot', body });
+    if (check.go) {
+      const moved = await store.move(request.id, ['approved'], 'running', { startedAt: at, note: '' }, [
+        entry('run', { fingerprint: request.fingerprint }),
+      ]);
+      if (moved) await side.changed(request.id);
+      return moved;
+    }
+    if (check.failure) {
+      const note = `${check.failure.why}. Nothing was changed`;
+      await store.move(request.id, ['approved'], 'failed', { endedAt: at, note }, [
+        entry('outcome', { state: 'failed', failure: check.failure }),
+      ]);
+    }
+    await side.changed(request.id);
+    return false;
+  }
+}
+
+/** One run from wherever its journal stands to its end. */
+class Run {
+  readonly #parts: RunnerParts;
+  readonly #request: RequestRecord;
+  readonly #hands: StepTools['hands'];
+  readonly #signal: AbortSignal;
+  #rows: StoredStep[] = [];
+  #state: RequestState;
+
+  constructor(parts: RunnerParts, request: RequestRecord, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#signal = signal;
+    this.#state = request.state === 'approved' ? 'running' : request.state;
+    const connection = parts.clusters.get(request.cluster);
+    if (!connection)
+      throw new Error(`run ${request.id} is for cluster ${request.cluster}, which is no longer in the config`);
+    this.#hands = guardedHands(connection.hands, request.plan, request.id);
+  }
+
+  async finish(): Promise<void> {
+    this.#rows = [...(await this.#parts.store.steps(this.#request.id))];
+    if (this.#state === 'undoing') return this.#undo(this.#failedNote());
+    for (const [n, planned] of this.#request.plan.steps.entries()) {
+      if (await this.#parts.store.stopAsked(this.#request.id)) return this.#startUndo('stopped on request');
+      const row = await this.#perform(n, planned.name, planned.says, planned);
+      if (row.state === 'in-doubt') return this.#inDoubt(planned, row);
+      if (row.state !== 'done') return this.#startUndo(`${planned.name} failed: ${row.note}`);
+    }
+    await this.#end('done', '', []);
+  }
+
+  async #perform(n: number, name: string, says: string, work: Parameters<typeof performStep>[0]): Promise<StoredStep> {
+    const known = this.#rows.find((row) => row.n === n);
+    const fresh: StoredStep = {
+      request: this.#request.id,
+      n,
+      name,
+      says,
+      state: 'pending',
+      note: '',
+      sent: 0,
+      ours: false,
+    };
+    const log: string[] = [];
+    const row = await performStep(work, known ?? fresh, {
+      hands: this.#hands,
+      clock: this.#parts.clock,
+      run: this.#request.id,
+      signal: this.#signal,
+      write: (step, kind) => this.#write(step, kind),
+      onLog: (line) => {
+        log.push(line);
+        void this.#parts.side.changed(this.#request.id, line);
+      },
+    });
+    if (row !== known) await this.#parts.side.stepEnded(this.#request, row, log);
+    return row;
+  }
+
+  async #write(step: StoredStep, kind: string): Promise<void> {
+    const { name, state, upid, note, sent, ours } = step;
+    const entry: NewAudit = {
+      at: this.#parts.clock.now(),
+      id: this.#request.id,
+      kind,
+      who: 'bot',
+      body: { step: name, state, upid: upid ?? null, note, sent, ours },
+    };
+    await this.#parts.store.writeStep(step, [entry]);
+    this.#rows = [...this.#rows.filter((row) => row.n !== step.n), step];
+    await this.#parts.side.changed(this.#request.id);
+  }
+
+  #failedNote(): string {
+    const failed = this.#rows.find((row) => row.n < UNDO_FROM && row.state === 'failed');
+    return failed ? `${failed.name} failed: ${failed.note}` : this.#request.note || 'stopped on request';
+  }
+
+  async #startUndo(note: string): Promise<void> {
+    await this.#parts.store.move(this.#request.id, ['running'], 'undoing', { note }, [
+      this.#entry('undo', { why: note }),
+    ]);
+    this.#state = 'undoing';
+    await this.#parts.side.changed(this.#request.id);
+    return this.#undo(note);
+  }
+
+  /** Takes back, in reverse, what is known to be ours; names everything else that is left. */
+  async #undo(note: string): Promise<void> {
+    const left: string[] = [];
+    for (const [n, planned] of [...this.#request.plan.steps.entries()].reverse()) {
+      const row = this.#rows.find((candidate) => candidate.n === n);
+      if (!row || row.state === 'pending') continue;
+      const there = await this.#isThere(planned, row);
+      if (there.state === 'no') continue;
+      if (there.state === 'unclear') {
+        left.push(`${planned.name}: ${there.evidence}`, ...(planned.byHand ?? []));
+        continue;
+      }
+      const remains = await this.#takeBack(n, planned, planned.undo ?? []);
+      if (remains.length > 0) left.push(...remains, ...(planned.byHand ?? []));
+      else if ((planned.undo ?? []).length > 0) await this.#write({ ...row, state: 'undone' }, 'undone');
+      else left.push(`${planned.name} was done and has no way back: ${row.note}`);
+    }
+    await this.#end('failed', note, left);
+  }
+
+  /** Did this step leave something of ours? A finished step that was "so already" is not ours to take back. */
+  async #isThere(
+    planned: PlannedStep,
+    row: StoredStep,
+  ): Promise<{ readonly state: 'yes' | 'no' | 'unclear'; readonly evidence: string }> {
+    if (row.state === 'undone') return { state: 'no', evidence: '' };
+    if (row.state === 'done') return { state: row.ours ? 'yes' : 'no', evidence: row.note };
+    const seen = await this.#probe(planned.probe, row);
+    if (seen.state === 'absent') return { state: 'no', evidence: seen.evidence };
+    if (seen.state === 'done' || (seen.state === 'already' && row.ours))
+      return { state: 'yes', evidence: seen.evidence };
+    // What is there was there before, or belongs to somebody else.
+    if (seen.state === 'already') return { state: 'no', evidence: seen.evidence };
+    return { state: 'unclear', evidence: seen.evidence };
+  }
+
+  async #takeBack(n: number, planned: PlannedStep, undo: readonly UndoCall[]): Promise<string[]> {
+    for (const [k, call] of undo.entries()) {
+      const at = UNDO_FROM + n * 10 + k;
+      const name = `undo:${planned.name}:${k}`;
+      const begun = this.#rows.some((row) => row.n === at && row.state !== 'pending');
+      if (call.needsMarker && !begun) {
+        const refusal = await this.#notOurs(call);
+        if (refusal === 'gone') continue;
+        if (refusal !== undefined) return [`${call.says}: not done, ${refusal}`];
+      }
+      const row = await this.#perform(at, name, call.says, { call: call.call, probe: call.probe, repeat: 'refused' });
+      if (row.state !== 'done') return [`${call.says} did not work: ${row.note}`];
+    }
+    return [];
+  }
+
+  /** The guest an undo would touch must carry this run's marker; otherwise it is somebody else's by now. */
+  async #notOurs(undo: UndoCall): Promise<string | 'gone' | undefined> {
+    const { probe } = undo;
+    if (!('vmid' in probe) || !('type' in probe)) return undefined;
+    const seen = await this.#probe({
+      kind: 'guest-gone',
+      node: probe.node,
+      type: probe.type,
+      vmid: probe.vmid,
+      identity: MARKER,
+    });
+    if (seen.state === 'absent') return undefined;
+    if (seen.state === 'done') return 'gone';
+    return seen.evidence;
+  }
+
+  async #probe(probe: PlannedStep['probe'], row?: StoredStep) {
+    try {
+      const trace = {
+        run: this.#request.id,
+        intentAt: row?.startedAt ?? this.#request.startedAt ?? 0,
+        ...(row?.upid ? { upid: row.upid } : {}),
+      };
+      return await this.#hands.probe(probe, trace);
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error;
+      return { state: 'unknown' as const, evidence: error.failure.why };
+    }
+  }
+
+  async #inDoubt(planned: PlannedStep, row: StoredStep): Promise<void> {
+    const left = [`${planned.says}: ${row.note}`, ...(planned.byHand ?? [])];
+    const later = this.#request.plan.steps.slice(row.n + 1).map((step) => step.says);
+    if (later.length > 0) left.push(`Not begun: ${later.join('; ')}`);
+    await this.#end('in-doubt', `nobody knows whether "${planned.name}" took effect`, left);
+  }
+
+  async #end(state: 'done' | 'failed' | 'in-doubt', note: string, left: readonly string[]): Promise<void> {
+    const endedAt = this.#parts.clock.now();
+    await this.#parts.store.move(this.#request.id, ['running', 'undoing'], state, { endedAt, note, left }, [
+      this.#entry('outcome', { state, note, left, upids: this.#rows.flatMap((row) => (row.upid ? [row.upid] : [])) }),
+    ]);
+    await this.#parts.side.changed(this.#request.id);
+  }
+
+  #entry(kind: string, body: NewAudit['body']): NewAudit {
+    return { at: this.#parts.clock.now(), id: this.#request.id, kind, who: 'bot', body };
+  }
+}

@@ -1,0 +1,194 @@
+import type { Clock } from './contracts/clock.ts';
+import type { Cluster, ProbeAnswer, Trace } from './contracts/cluster.ts';
+import { Failed, type Failure } from './contracts/failure.ts';
+import type { Call, Probe } from './contracts/plan.ts';
+import type { StoredStep } from './contracts/store.ts';
+
+/**
+ * One journaled call. Order on disk: intent, effect, result. A call whose answer is lost is in doubt exactly as
+ * after a crash: probe; done → go on; absent → repeat only where Proxmox itself refuses a second one; anything
+ * unclear waits for a person. What a step may do is only what its plan holds.
+ */
+export interface StepWork {
+  readonly call: Call;
+  readonly probe: Probe;
+  readonly repeat: 'refused' | 'never';
+  readonly settle?: { readonly probe: Probe; readonly seconds: number };
+}
+
+export interface StepTools {
+  readonly hands: Cluster;
+  readonly clock: Clock;
+  readonly run: string;
+  readonly signal: AbortSignal;
+  /** Commits the row and its audit entry in one transaction. */
+  write(row: StoredStep, kind: string): Promise<void>;
+  onLog(line: string): void;
+}
+
+/** Thrown when the bot stops while a step is under way; the journal holds what the next process needs. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+/** Waits between looks after a lost answer, milliseconds: two minutes in all. */
+const LOOKS = [100, 400, 1000, 2000, 3000, 5000, 8000, 10_000, 15_000, 15_000, 20_000, 20_000, 20_000] as const;
+/** Looks in a row that must say "absent" before it is believed enough to repeat a call that Proxmox would refuse twice. */
+const ABSENT_LOOKS = 3;
+const MOST_SENDS = 3;
+const SETTLE_LOOK = 1000;
+
+/** Probes that ask for a state which may hold without us; for them "already so" ends the step well. */
+const STATE_PROBES: readonly Probe['kind'][] = [
+  'guest-running',
+  'guest-config',
+  'replication-disabled',
+  'replication-gone',
+];
+
+/** Brings the step to done, failed or in-doubt and resolves its final row. Resumes from whatever state the row is in. */
+export async function performStep(work: StepWork, row: StoredStep, tools: StepTools): Promise<StoredStep> {
+  return new Step(work, row, tools).perform();
+}
+
+class Step {
+  readonly #work: StepWork;
+  readonly #tools: StepTools;
+  #row: StoredStep;
+
+  constructor(work: StepWork, row: StoredStep, tools: StepTools) {
+    this.#work = work;
+    this.#row = row;
+    this.#tools = tools;
+  }
+
+  async perform(): Promise<StoredStep> {
+    if (this.#row.state !== 'pending' && this.#row.state !== 'intent') return this.#row;
+    if (this.#row.state === 'pending') return this.#send();
+    return this.#row.upid
+      ? this.#follow(this.#row.upid)
+      : this.#recover('the bot was restarted while this call was under way');
+  }
+
+  get #trace(): Trace {
+    const { startedAt, upid } = this.#row;
+    return { run: this.#tools.run, intentAt: startedAt ?? this.#tools.clock.now(), ...(upid ? { upid } : {}) };
+  }
+
+  async #save(patch: Partial<StoredStep>, kind: string): Promise<StoredStep> {
+    this.#row = { ...this.#row, ...patch };
+    await this.#tools.write(this.#row, kind);
+    return this.#row;
+  }
+
+  #end(state: 'done' | 'failed' | 'in-doubt', note: string, ours: boolean): Promise<StoredStep> {
+    return this.#save({ state, note, ours, endedAt: this.#tools.clock.now() }, 'result');
+  }
+
+  async #send(): Promise<StoredStep> {
+    const startedAt = this.#row.startedAt ?? this.#tools.clock.now();
+    await this.#save({ state: 'intent', sent: this.#row.sent + 1, startedAt, upid: undefined }, 'intent');
+    let upid: string | undefined;
+    try {
+      ({ upid } = await this.#tools.hands.send(this.#work.call));
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error;
+      if (error.failure.sent === 'no')
+        return this.#row.sent > 1
+          ? this.#recover(words(error.failure))
+          : this.#end('failed', words(error.failure), false);
+      if (error.failure.sent === 'refused') return this.#refused(error.failure);
+      return this.#recover(words(error.failure));
+    }
+    if (upid === undefined) return this.#settle('OK');
+    await this.#save({ upid }, 'task');
+    return this.#follow(upid);
+  }
+
+  /** Proxmox said no. After a repeat that can mean that the first try got through; before, that it is so already. */
+  async #refused(failure: Failure): Promise<StoredStep> {
+    const seen = await this.#look(this.#work.probe);
+    if (seen.state === 'done' || (seen.state === 'running' && seen.upid)) return this.#believe(seen, words(failure));
+    if (seen.state === 'already' && STATE_PROBES.includes(this.#work.probe.kind))
+      return this.#end('done', `was so already: ${seen.evidence}`, false);
+    if (seen.state === 'unknown' && this.#row.sent > 1) return this.#recover(words(failure));
+    return this.#end('failed', words(failure), false);
+  }
+
+  async #follow(upid: string): Promise<StoredStep> {
+    try {
+      const end = await this.#tools.hands.followTask(upid, (line) => this.#tools.onLog(line));
+      this.#stopHere();
+      if (end.killed) return this.#recover(`the task was killed: ${end.exit}`);
+      if (!end.ok) return this.#end('failed', [end.exit, ...end.log.slice(-3)].join('\n'), false);
+      return this.#settle(end.exit);
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error;
+      this.#stopHere();
+      return this.#recover(words(error.failure));
+    }
+  }
+
+  async #settle(note: string): Promise<StoredStep> {
+    const { settle } = this.#work;
+    if (!settle) return this.#end('done', note, true);
+    const { clock, signal } = this.#tools;
+    const until = clock.now() + settle.seconds * 1000;
+    for (;;) {
+      const seen = await this.#look(settle.probe);
+      if (seen.state === 'done' || seen.state === 'already') return this.#end('done', note, true);
+      if (clock.now() >= until)
+        return this.#end('failed', `accepted, but after ${settle.seconds} s: ${seen.evidence}`, true);
+      await clock.wait(SETTLE_LOOK, signal);
+      this.#stopHere();
+    }
+  }
+
+  /** What became of a call nobody saw the answer of? */
+  async #recover(reason: string): Promise<StoredStep> {
+    let absent = 0;
+    let last = '';
+    for (const wait of LOOKS) {
+      await this.#tools.clock.wait(wait, this.#tools.signal);
+      this.#stopHere();
+      const seen = await this.#look(this.#work.probe);
+      last = seen.evidence;
+      absent = seen.state === 'absent' ? absent + 1 : 0;
+      if (seen.state === 'unknown') continue;
+      if (seen.state !== 'absent') return this.#believe(seen, reason);
+      if (absent < ABSENT_LOOKS) continue;
+      if (this.#work.repeat === 'refused' && this.#row.sent < MOST_SENDS) return this.#send();
+      break;
+    }
+    return this.#end('in-doubt', `${reason}; looked: ${last}. The call may still take effect`, false);
+  }
+
+  async #believe(seen: ProbeAnswer, reason: string): Promise<StoredStep> {
+    if (seen.state === 'done') return this.#settle(seen.evidence);
+    if (seen.state === 'running' && seen.upid) {
+      await this.#save({ upid: seen.upid }, 'task');
+      return this.#follow(seen.upid);
+    }
+    if (seen.state === 'already' && STATE_PROBES.includes(this.#work.probe.kind))
+      return this.#end('done', `is so: ${seen.evidence}`, false);
+    if (seen.state === 'running') return this.#end('in-doubt', `${reason}; looked: ${seen.evidence}`, false);
+    return this.#end('failed', `${reason}; looked: ${seen.evidence}`, false);
+  }
+
+  async #look(probe: Probe): Promise<ProbeAnswer> {
+    try {
+      return await this.#tools.hands.probe(probe, this.#trace);
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error;
+      return { state: 'unknown', evidence: words(error.failure) };
+    }
+  }
+
+  #stopHere(): void {
+    if (this.#tools.signal.aborted) throw new Interrupted('the bot stops; the next start goes on from here');
+  }
+}
+
+function words(failure: Failure): string {
+  return failure.why;
+}
