@@ -9,6 +9,7 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { fail } from '../src/contracts/failure.ts';
 import type { Circumstances, Judge, Question, Verdict } from '../src/contracts/policy.ts';
+import { Memory } from './memory.ts';
 import { findNeeds, withEverything } from './needs.ts';
 import { type Policy, readPolicies, shippedFiles, siteFiles } from './read.ts';
 import { expandRoles, type RoleConfig } from './roles.ts';
@@ -36,10 +37,11 @@ export interface PolicyOptions {
  */
 export function loadPolicies(options: PolicyOptions): Judge {
   const roles = expandRoles(options.roles);
-  const schema = schemaFor([...roles.keys()], allActions(options.actions));
+  const actions = allActions(options.actions);
+  const schema = schemaFor([...roles.keys()], actions);
   const site = options.siteDir === undefined ? [] : siteFiles(options.siteDir);
   const policies = readPolicies(shippedFiles(options.preset), site, schema);
-  return new CedarJudge(policies, roles, schema);
+  return new CedarJudge({ policies, roles, actions, schema });
 }
 
 /** One question's answer: whether, and by which policies; `errors` are evaluation errors, which refuse. */
@@ -49,16 +51,25 @@ interface Answer {
   readonly errors: readonly string[];
 }
 
+interface Loaded {
+  readonly policies: readonly Policy[];
+  readonly roles: ReadonlyMap<string, readonly string[]>;
+  readonly actions: readonly PolicyAction[];
+  readonly schema: SchemaJson<string>;
+}
+
 class CedarJudge implements Judge {
   readonly #policies: ReadonlyMap<string, Policy>;
   readonly #roles: ReadonlyMap<string, readonly string[]>;
   readonly #counted: readonly string[];
+  readonly #memory: Memory;
   readonly #cacheName: string;
 
-  constructor(policies: readonly Policy[], roles: ReadonlyMap<string, readonly string[]>, schema: SchemaJson<string>) {
+  constructor({ policies, roles, actions, schema }: Loaded) {
     this.#policies = new Map(policies.map((policy) => [policy.id, policy]));
     this.#roles = roles;
     this.#counted = [...new Set(policies.flatMap((policy) => policy.counts))];
+    this.#memory = new Memory(policies, actions);
     this.#cacheName = prepare(policies, schema);
   }
 
@@ -83,7 +94,10 @@ class CedarJudge implements Judge {
 
   allows(question: Question): boolean {
     const { context } = question;
-    return this.#asker(question)(context.early ? withEverything(context, this.#roles.keys()) : context).allowed;
+    return this.#memory.answer(question, () => {
+      const asked = context.early ? withEverything(context, this.#roles.keys()) : context;
+      return this.#asker(question)(asked).allowed;
+    });
   }
 
   #early(question: Question, best: Answer): Verdict {
@@ -93,7 +107,7 @@ class CedarJudge implements Judge {
 
   #denied(question: Question, { policies, errors }: Answer): Verdict {
     const says = policies.map((id) => this.#policies.get(id)?.says ?? `Forbidden by policy ${id}.`);
-    const why = [...errors, ...says];
+    const why = errors.length > 0 ? [...errors] : says;
     if (why.length === 0) why.push(noPermit(question.action, question.person.roles));
     return { answer: 'denied', needs: [], policies, why: [...new Set(why)].join(' ') };
   }

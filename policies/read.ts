@@ -9,6 +9,7 @@ import {
   validate,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { Failed, fail, failure } from '../src/contracts/failure.ts';
+import { countedRoles } from './shape.ts';
 import { lineAt, type PolicyText, splitPolicies } from './split.ts';
 
 /** A policy that parsed and fits the schema. */
@@ -19,6 +20,8 @@ export interface Policy extends PolicyText {
   readonly says?: string;
   /** Roles whose votes it counts: every `context.approvals.<role>` in it. */
   readonly counts: readonly string[];
+  /** Its JSON form. */
+  readonly json: PolicyJson;
 }
 
 /** Policy files by name: those shipped here, or every `*.cedar` directly in a site's folder, sorted. */
@@ -65,7 +68,6 @@ export function readPolicies(
   const faults: string[] = [];
   const policies = new Map<string, Policy>();
   for (const file of [...shipped, ...site]) {
-    const strict = site.includes(file);
     for (const text of splitPolicies(
       file,
       attempt(file, () => readFileSync(file, 'utf8')),
@@ -75,9 +77,9 @@ export function readPolicies(
       const other = policies.get(policy.id);
       if (other) faults.push(`${file}:${text.line}: @id("${policy.id}") is taken by ${other.file}:${other.line}`);
       else policies.set(policy.id, policy);
-      check(policy, schema, strict, faults);
     }
   }
+  faults.push(...misfits(policies, new Set(site), schema));
   if (faults.length > 0) throw new Failed(refusal(faults));
   return [...policies.values()];
 }
@@ -109,19 +111,27 @@ function parse(text: PolicyText, faults: string[]): Policy | undefined {
     faults.push(`${text.file}:${text.line}: a policy needs a name: write @id("…") above it`);
     return undefined;
   }
-  return { ...text, id, ...(says ? { says } : {}), counts: countedRoles(asJson.json) };
+  return { ...text, id, ...(says ? { says } : {}), counts: countedRoles(asJson.json), json: asJson.json };
 }
 
-function check(policy: Policy, schema: SchemaJson<string>, strict: boolean, faults: string[]): void {
-  const answer = validate({ schema, policies: { staticPolicies: { [policy.id]: policy.text } } });
-  if (answer.type === 'failure') {
-    faults.push(...answer.errors.map((error) => fault(policy, error)));
-    return;
-  }
+/** What does not fit the schema. All policies at once: each call would read the schema again. */
+function misfits(
+  policies: ReadonlyMap<string, Policy>,
+  strict: ReadonlySet<string>,
+  schema: SchemaJson<string>,
+): readonly string[] {
+  const staticPolicies = Object.fromEntries([...policies].map(([id, { text }]) => [id, text]));
+  const answer = validate({ schema, policies: { staticPolicies } });
+  if (answer.type === 'failure') return answer.errors.map(({ message }) => message);
   // An error makes the same policy "impossible" as well; the error alone says more.
-  const errors = answer.validationErrors;
-  const warnings = strict && errors.length === 0 ? answer.validationWarnings : [];
-  faults.push(...[...errors, ...warnings].map(({ error }) => fault(policy, error)));
+  const wrong = new Set(answer.validationErrors.map(({ policyId }) => policyId));
+  const warnings = answer.validationWarnings.filter(
+    ({ policyId }) => !wrong.has(policyId) && strict.has(policies.get(policyId)!.file),
+  );
+  return [...answer.validationErrors, ...warnings]
+    .map(({ policyId, error }) => ({ at: policies.get(policyId)!, error }))
+    .sort((a, b) => (a.at.file < b.at.file ? -1 : a.at.file > b.at.file ? 1 : a.at.line - b.at.line))
+    .map(({ at, error }) => fault(at, error));
 }
 
 /** `file:line: words`. Cedar counts in bytes of UTF-8, from the start of the policy. */
@@ -133,22 +143,4 @@ function fault(at: PolicyText, error: DetailedError): string {
   if (place?.label) words.push(place.label);
   if (error.help) words.push(error.help);
   return `${at.file}:${line}: ${words.join('; ')}`;
-}
-
-/** Looks for `context.approvals.<role>` anywhere in a policy's JSON form. */
-function countedRoles(policy: PolicyJson): readonly string[] {
-  const found = new Set<string>();
-  const visit = (value: unknown): void => {
-    if (value === null || typeof value !== 'object') return;
-    const access = (value as { '.'?: { left?: unknown; attr?: unknown } })['.'];
-    if (access && typeof access.attr === 'string' && isApprovals(access.left)) found.add(access.attr);
-    for (const child of Object.values(value)) visit(child);
-  };
-  visit(policy.conditions);
-  return [...found];
-}
-
-function isApprovals(value: unknown): boolean {
-  const access = (value as { '.'?: { left?: { Var?: string }; attr?: string } } | null)?.['.'];
-  return access?.attr === 'approvals' && access.left?.Var === 'context';
 }

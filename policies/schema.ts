@@ -15,10 +15,15 @@ export interface PolicyAction {
 const GROUPS = ['read', 'changes', 'routine', 'disruptive', 'destructive', 'control'] as const;
 const CHANGING: readonly string[] = ['routine', 'disruptive', 'destructive'];
 
+/** The groups an action of this risk is in, directly or through another. */
+export function groupsOf(risk: Risk): readonly string[] {
+  return CHANGING.includes(risk) ? [risk, 'changes'] : [risk];
+}
+
 type ResourceType = 'Cluster' | 'Node' | 'Guest' | 'Request' | 'Bot';
 const ANYTHING: readonly ResourceType[] = ['Cluster', 'Node', 'Guest', 'Request', 'Bot'];
 
-interface BuiltIn extends PolicyAction {
+export interface BuiltIn extends PolicyAction {
   /** What the action can be asked about. */
   readonly on: readonly ResourceType[];
 }

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { explainNeeds } from '../policies/index.ts';
+import { splitPolicies } from '../policies/split.ts';
 import { ask, judge, refusal, robotoff, site, votesOf } from './policy-world.ts';
 
 const sre = { sre: {} };
@@ -178,5 +180,40 @@ describe('a site tightens, and never loosens, the preset', () => {
     expect(judge({ siteDir: folder }).allows(ask('ada', 'ct.list'))).toBe(false);
     expect(judge({ siteDir: folder }).allows(ask('ada', 'ct.list'))).toBe(false);
     expect(judge().allows(ask('ada', 'ct.list'))).toBe(true);
+  });
+});
+
+describe('a file is cut into its policies', () => {
+  test('at semicolons, but not those in texts and comments', () => {
+    const file = '// a; b "\n@id("x;\\"//;") permit (a); // tail; "\r\n\r\n  @id("y")\nforbid (b)\n// inner;\n; // end';
+    expect(splitPolicies('f', file)).toEqual([
+      { file: 'f', line: 2, text: '@id("x;\\"//;") permit (a);' },
+      { file: 'f', line: 4, text: '@id("y")\nforbid (b)\n// inner;\n;' },
+    ]);
+    expect(splitPolicies('f', '\uFEFF // nothing here;\n')).toEqual([]);
+  });
+
+  test('without losing or moving a character, whatever the file holds', () => {
+    const scrap = fc.constantFrom('"', '\\', '/', '//', ';', '\n', 'permit', ' ', 'ö', '@id("a")');
+    fc.assert(
+      fc.property(fc.array(scrap, { maxLength: 40 }), (scraps) => {
+        const file = scraps.join('');
+        let from = 0;
+        for (const { line, text } of splitPolicies('f', file)) {
+          const at = file.indexOf(text, from);
+          expect(at).toBeGreaterThanOrEqual(from);
+          const between = file.slice(from, at);
+          expect(between.replaceAll(/\/\/[^\n]*/g, '').trim()).toBe('');
+          expect(line).toBe(file.slice(0, at).split('\n').length);
+          from = at + text.length;
+        }
+        expect(
+          file
+            .slice(from)
+            .replaceAll(/\/\/[^\n]*/g, '')
+            .trim(),
+        ).toBe('');
+      }),
+    );
   });
 });

@@ -149,6 +149,31 @@ describe('the slice of the world that a question carries', () => {
     expect([...seen].filter((id) => id.startsWith('site.')).length).toBeGreaterThanOrEqual(4);
   });
 
+  test('what is remembered about lists is what would be answered anew', () => {
+    const shipped = judge({ roles });
+    const ours = judge({ roles, siteDir: site(ruleFiles) });
+    fc.assert(
+      fc.property(fc.oneof(guest, otherResource), who, fc.boolean(), fc.nat(), (resource, person, readonly, pick) => {
+        const possible = {
+          Guest: 'guest.see',
+          Node: 'node.see',
+          Cluster: 'cluster.see',
+          Request: 'request.see',
+          Bot: 'help',
+        };
+        const action = pick % 2 === 0 ? possible[resource.type] : 'ct.list';
+        const question: Question = {
+          person: { id: person, roles: pick % 3 === 0 ? [] : holders[person]! },
+          action,
+          resource,
+          context: { ...tuesday, readonly, early: pick % 5 === 0 },
+        };
+        for (const one of [shipped, ours]) expect(one.allows(question)).toBe(one.decide(question).answer === 'allowed');
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test('met needs are always enough, and leaving any one out never is', () => {
     const ours = judge({ siteDir: site(ruleFiles), roles });
     const all = expandRoles(roles);
