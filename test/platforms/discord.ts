@@ -6,7 +6,7 @@
 import { discordApiPresent } from '../oracles/discord-api.ts';
 import type { PlatformClock } from './clock.ts';
 import { type DiscordPerson, discordPerson } from './discord-driver.ts';
-import type { DiscordModal } from './discord-exchange.ts';
+import type { DiscordExchange, DiscordModal } from './discord-exchange.ts';
 import { type DiscordGateway, discordGateway } from './discord-gateway.ts';
 import { rest } from './discord-rest.ts';
 import { liveMarkup, modalText, visibleText } from './discord-text.ts';
@@ -47,6 +47,8 @@ export interface FakeDiscord {
   /** Whom the server's admin lets use commands that are hidden by default_member_permissions: all, or these ids. */
   permit(who: 'everyone' | string[]): void;
 
+  /** Hands the same interaction over once more, as after a reconnect. */
+  again(exchange: DiscordExchange): void;
   /** Copies of what everyone sees in a channel, oldest first; `as` (a user id) adds what only they see. */
   messages(channel?: string, options?: { as?: string }): DiscordMessage[];
   message(id: string): DiscordMessage;
@@ -118,6 +120,7 @@ export async function startDiscord(): Promise<FakeDiscord> {
     permit(who) {
       permitted = who;
     },
+    again: ({ interaction }) => void world.dispatch('INTERACTION_CREATE', interaction.payload),
     messages(where, { as } = {}) {
       const id = channel(where);
       const seen = world.messages.filter(

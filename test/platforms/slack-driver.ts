@@ -95,6 +95,8 @@ export function slackPerson(world: SlackWorld, delivery: () => Delivery, id: str
 
   const slash = (text: string, channel: string): Exchange => {
     const [command = '', ...rest] = text.split(' ');
+    if (world.commands && !world.commands.has(command))
+      throw new Error(`${command} is not a valid command: the manifest lacks it`);
     const trigger = world.trigger(id);
     const url = world.responseUrl(channel, id);
     const payload = {
@@ -117,6 +119,8 @@ export function slackPerson(world: SlackWorld, delivery: () => Delivery, id: str
   };
 
   const event = (body: Json): Exchange => {
+    if (world.events && !world.events.has(String(body.type)))
+      throw new Error(`the manifest does not subscribe to ${body.type}`);
     const payload = {
       type: 'event_callback',
       token: world.verificationToken,

@@ -1,6 +1,6 @@
 import type { Outcome, Pending } from './slack-delivery.ts';
 import { respond } from './slack-posting.ts';
-import type { ResponseUrl, SlackMessage, SlackView, SlackWorld, Trigger } from './slack-world.ts';
+import type { Json, ResponseUrl, SlackMessage, SlackView, SlackWorld, Trigger } from './slack-world.ts';
 
 /** One thing a person did and everything that came back for it. */
 export interface Exchange {
@@ -18,11 +18,15 @@ export interface Exchange {
   readonly errors: Record<string, string>;
 }
 
+/** An empty body, or empty text, acks and shows nothing. */
+const says = (body: Json | undefined): body is Json =>
+  body !== undefined && (Boolean(body.text) || Array.isArray(body.blocks) || body.response_type !== undefined);
+
 export function exchange(world: SlackWorld, pending: Pending, trigger: Trigger, url?: ResponseUrl): Exchange {
   const copy = <T>(value: T): T => structuredClone(value);
   const done = pending.done.then((outcome) => {
     // The body of an ack of a slash command is a message; of a click it is ignored.
-    if (outcome.status === 'ok' && outcome.body && url && pending.kind === 'slash_commands') {
+    if (outcome.status === 'ok' && says(outcome.body) && url && pending.kind === 'slash_commands') {
       const answer = respond(world, url, outcome.body);
       if (answer.status !== 200) world.violations.push(`ack of a slash command refused: ${answer.text}`);
     }

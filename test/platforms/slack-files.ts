@@ -5,7 +5,6 @@ import type { Json, SlackWorld } from './slack-world.ts';
 type Method = (args: Json, world: SlackWorld) => Json;
 
 const getUrl: Method = (args, world) => {
-  if (!world.scopes.has('files:write')) return refused('missing_scope');
   const length = Number(args.length);
   if (!args.filename || !(length > 0)) return refused('invalid_arguments');
   const id = world.newId('F');

@@ -52,11 +52,11 @@ const knownChannel = (world: SlackWorld, channel: unknown) =>
   world.channels.has(String(channel)) || /^D/.test(String(channel)) || world.users.has(String(channel));
 
 const postMessage: Method = (args, world) => {
-  if (!world.scopes.has('chat:write')) return refused('missing_scope');
   if (!knownChannel(world, args.channel)) return refused('channel_not_found');
   const { refusal, ...parsed } = parse(args);
   if (refusal) return refusal;
-  const channel = String(args.channel);
+  // Posting to a person opens the direct message with them.
+  const channel = world.users.has(String(args.channel)) ? `D${String(args.channel)}` : String(args.channel);
   const threadTs = args.thread_ts === undefined ? undefined : String(args.thread_ts);
   const parent = threadTs && world.messages.find((one) => one.channel === channel && one.ts === threadTs);
   if (threadTs && (!parent || parent.ephemeralTo)) return refused('thread_not_found');
@@ -82,8 +82,9 @@ const update: Method = (args, world) => {
   if (message.user !== world.botUser) return refused('cant_update_message');
   const { refusal, text, blocks, metadata } = parse(args);
   if (refusal) return refusal;
-  // Text without blocks drops the blocks, as Slack documents for chat.update.
-  edit(world, message, { text, blocks, ...(metadata && { metadata }) });
+  // Blocks and metadata that are not sent stay as they were; `blocks: []` takes them off
+  // (reference of chat.update; python-slack-sdk#523: text alone changes nothing that people see).
+  edit(world, message, { text, ...(args.blocks !== undefined && { blocks }), ...(metadata && { metadata }) });
   return { ok: true, channel: message.channel, ts: message.ts, text, message: wireMessage(message, world, true) };
 };
 

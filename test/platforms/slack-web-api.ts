@@ -4,7 +4,7 @@ import { filesMethods, receiveUpload } from './slack-files.ts';
 import { messageMethods } from './slack-message-methods.ts';
 import { refused, useResponseUrl } from './slack-posting.ts';
 import { viewMethods } from './slack-view-methods.ts';
-import type { Json, SlackWorld } from './slack-world.ts';
+import { granted, type Json, type SlackWorld } from './slack-world.ts';
 
 /** One Web API method: parsed arguments in, the JSON answer out. */
 export type Method = (args: Json, world: SlackWorld) => Json;
@@ -24,6 +24,24 @@ const TIERS: Record<string, number> = {
   'views.publish': 100,
 };
 
+const READ = ['channels:history', 'groups:history', 'im:history', 'mpim:history'];
+
+/** Scopes of which a method needs one. */
+const SCOPES: Record<string, string[]> = {
+  'chat.postMessage': ['chat:write'],
+  'chat.postEphemeral': ['chat:write'],
+  'chat.update': ['chat:write'],
+  'chat.delete': ['chat:write'],
+  'conversations.history': READ,
+  'conversations.replies': READ,
+  'conversations.open': ['im:write', 'mpim:write'],
+  'users.info': ['users:read'],
+  'usergroups.users.list': ['usergroups:read'],
+  'usergroups.list': ['usergroups:read'],
+  'files.getUploadURLExternal': ['files:write'],
+  'files.completeUploadExternal': ['files:write'],
+};
+
 const people: Record<string, Method> = {
   'api.test': (args) => ({ ok: true, args }),
   'auth.test': (_, world) => ({
@@ -38,9 +56,8 @@ const people: Record<string, Method> = {
   }),
   'users.info': (args, world) => {
     const user = world.users.get(String(args.user));
-    if (!world.scopes.has('users:read')) return refused('missing_scope');
     if (!user) return refused('user_not_found');
-    const email = world.scopes.has('users:read.email') ? { email: user.email } : {};
+    const email = granted(world, 'users:read.email') ? { email: user.email } : {};
     const profile = { real_name: user.name, display_name: user.name, ...email };
     return {
       ok: true,
@@ -48,13 +65,11 @@ const people: Record<string, Method> = {
     };
   },
   'usergroups.users.list': (args, world) => {
-    if (!world.scopes.has('usergroups:read')) return refused('missing_scope');
     if (!world.planHasGroups) return refused('plan_upgrade_required');
     const group = world.groups.get(String(args.usergroup));
     return group ? { ok: true, users: [...group] } : refused('no_such_subteam');
   },
   'usergroups.list': (_, world) => {
-    if (!world.scopes.has('usergroups:read')) return refused('missing_scope');
     if (!world.planHasGroups) return refused('plan_upgrade_required');
     const usergroups = [...world.groups].map(([id, users]) => ({
       id,
@@ -100,6 +115,9 @@ function judge(name: string, args: Json, token: string, world: SlackWorld, openS
   if (token === world.appToken) return refused('not_allowed_token_type');
   if (token !== world.botToken) return refused('invalid_auth');
   if (world.enforceTiers && overTier(name, args, world)) return refused('ratelimited');
+  const needed = SCOPES[name] ?? [];
+  if (needed.length > 0 && !needed.some((scope) => granted(world, scope)))
+    return { ...refused('missing_scope'), needed: needed.join(','), provided: [...world.scopes].join(',') };
   return method(args, world);
 }
 

@@ -99,7 +99,11 @@ export interface SlackWorld extends Changes {
   groups: Map<string, Set<string>>;
   /** Channels the bot is a member of. */
   channels: Set<string>;
+  /** Bot scopes; `*` until an app manifest is installed. */
   scopes: Set<string>;
+  /** Slash commands and events of the installed manifest; undefined means any. */
+  commands?: Set<string>;
+  events?: Set<string>;
   /** Whether the per-minute tiers of the Web API are counted. */
   enforceTiers: boolean;
   planHasGroups: boolean;
@@ -149,7 +153,7 @@ export function slackWorld(): SlackWorld {
     users: new Map(),
     groups: new Map(),
     channels: new Set(['C000OPS', 'C000DEV']),
-    scopes: new Set(['chat:write', 'commands', 'users:read', 'users:read.email', 'usergroups:read', 'files:write']),
+    scopes: new Set(['*']),
     enforceTiers: false,
     planHasGroups: true,
     messages,
@@ -184,3 +188,5 @@ export const urlOf = (world: SlackWorld, one: ResponseUrl): string => `${world.o
 /** Finds a live message by channel and ts. */
 export const findMessage = (world: SlackWorld, channel: unknown, ts: unknown): SlackMessage | undefined =>
   world.messages.find((one) => one.ts === ts && one.channel === channel && !one.deleted);
+
+export const granted = (world: SlackWorld, scope: string): boolean => world.scopes.has('*') || world.scopes.has(scope);

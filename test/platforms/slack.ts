@@ -10,6 +10,7 @@ import { listen } from './loopback.ts';
 import { type Delivery, type DeliveryKind, type Pending, type Retries, slackDelivery } from './slack-delivery.ts';
 import { type SlackPerson, slackPerson } from './slack-driver.ts';
 import { type Forgery, type HttpReply, httpTransport, post, type SignedRequest, signed } from './slack-http.ts';
+import { install } from './slack-install.ts';
 import { type SlackSockets, slackSockets } from './slack-socket.ts';
 import { liveMarkup, viewText, visibleText } from './slack-text.ts';
 import { webApi } from './slack-web-api.ts';
@@ -46,6 +47,8 @@ export interface FakeSlack {
   /** A user group (`S…`) and who is in it. */
   group(id: string, members: string[]): void;
   channel(id: string): void;
+  /** Installs the app by its manifest: from now on only its scopes, commands and events exist. Throws what Slack refuses. */
+  install(manifest: Json): void;
   /** From now on what people do goes to this request URL, or over Socket Mode again. */
   deliverTo(where: 'socket' | { http: string }): void;
   /** One hand-made signed request, forged where asked; neither retried nor interpreted. */
@@ -113,6 +116,7 @@ export async function startSlack(): Promise<FakeSlack> {
     },
     group: (id, members) => void world.groups.set(id, new Set(members)),
     channel: (id) => void world.channels.add(id),
+    install: (manifest) => install(world, manifest),
     deliverTo(where) {
       http = where === 'socket' ? undefined : where.http;
     },
