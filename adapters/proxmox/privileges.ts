@@ -29,18 +29,15 @@ export function grantLine(path: string, privileges: readonly string[], token: st
   );
 }
 
-/** Whether a privilege is held at `path` itself, above it or, with `anywhere`, on anything below it. */
-export function holds(
-  rights: ReadonlyMap<string, ReadonlySet<string>>,
-  privilege: string,
-  path: string,
-  anywhere = false,
-): boolean {
-  const under = path === '/' ? '/' : `${path}/`;
-  for (const [at, privileges] of rights) {
-    if (!privileges.has(privilege)) continue;
-    if (at === path || at === '/' || path.startsWith(`${at}/`)) return true;
-    if (anywhere && at.startsWith(under)) return true;
-  }
-  return false;
+/** Our rights as Proxmox lists them: path → privilege → 1 where it goes down to the paths below, else 0. */
+export type Rights = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** Whether a privilege is held at `path`, from above or, with `anywhere`, on anything below it. */
+export function holds(rights: Rights, privilege: string, path: string, anywhere = false): boolean {
+  return Object.entries(rights).some(([at, privileges]) => {
+    if (!(privilege in privileges)) return false;
+    if (at === path || (anywhere && at.startsWith(`${path}/`))) return true;
+    const above = at === '/' || path.startsWith(`${at}/`);
+    return above && Number(privileges[privilege]) === 1;
+  });
 }

@@ -207,7 +207,7 @@ export class View implements ClusterView {
 
   /** An empty list with 200 is how Proxmox says that we may not look (ODDITIES 35); asked only when one is empty. */
   async #visible(read: Read, privileges: readonly string[], paths: readonly string[], anywhere = true): Promise<void> {
-    const rights = await this.permissions();
+    const rights = await this.#get(reads.permissions(), schema.Permissions);
     if (privileges.some((privilege) => paths.some((path) => holds(rights, privilege, path, anywhere)))) return;
     throw new Failed(nothingVisible(this.#client.attempt(read), paths[0]!, privileges[0]!));
   }
