@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { macAddress, networkText } from './lxc-create.ts';
 import { builtInRoles } from './roles.ts';
-import type { ClusterState, Guest, NodeState, Storage, Volume } from './state.ts';
+import type { ClusterState, Guest, NodeState, ReplicationJob, Storage, Volume } from './state.ts';
 import type { Clock, GuestSpec, NodeSpec, Pve, TokenSpec, UserSpec, WorldSpec } from './types.ts';
 import { World } from './world.ts';
 
@@ -24,6 +24,8 @@ export function buildWorld(spec: WorldSpec, pve: Pve, clock: Clock): World {
   for (const template of spec.templates ?? []) volumes.push(...templateVolumes(template, storages, [...nodes.keys()]));
   const guests = (spec.guests ?? []).map((each) => buildGuest(each, storages, volumes, clock));
   state.guests = new Map(guests.map((guest) => [guest.vmid, guest]));
+  for (const job of state.jobs.values()) seedReplication(job, state, nodes, volumes, clock);
+  seedHa(state, nodes, clock);
   for (const each of spec.guests ?? []) if (each.pool !== undefined) state.pools.get(each.pool)?.vms.push(each.vmid);
   const qdevice = spec.qdevice && { ...spec.qdevice, connected: true };
   return new World({
@@ -36,6 +38,56 @@ export function buildWorld(spec: WorldSpec, pve: Pve, clock: Clock): World {
     nextIdFrom: spec.nextIdFrom ?? 100,
     qdevice,
   });
+}
+
+/** Jobs have run before the world begins: the target holds a copy and the source remembers when. */
+function seedReplication(
+  job: ReplicationJob,
+  state: ClusterState,
+  nodes: Map<string, NodeState>,
+  volumes: Volume[],
+  clock: Clock,
+): void {
+  const guest = state.guests.get(job.guest);
+  const source = guest && nodes.get(guest.node);
+  if (!guest || !source) return;
+  job.source = source.name;
+  const lastSync = Math.floor(clock.now() / 300_000) * 300 - 300;
+  source.replication.set(job.id, {
+    lastSync,
+    lastTry: lastSync,
+    lastNode: source.name,
+    failCount: 0,
+    duration: 3.2,
+    log: [],
+  });
+  for (const volume of [...volumes]) {
+    if (volume.vmid === job.guest && volume.node === source.name) volumes.push({ ...volume, node: job.target });
+  }
+}
+
+/** HA has settled before the world begins. */
+function seedHa(state: ClusterState, nodes: Map<string, NodeState>, clock: Clock): void {
+  const { manager, resources } = state.ha;
+  if (resources.size === 0) return;
+  const timestamp = Math.floor(clock.now() / 1000);
+  manager.master = [...nodes.keys()][0];
+  manager.timestamp = timestamp;
+  for (const resource of resources.values()) {
+    const guest = state.guests.get(Number(resource.sid.split(':')[1]));
+    if (guest)
+      manager.services[resource.sid] = {
+        node: guest.node,
+        state: guest.running ? 'started' : 'stopped',
+        uid: randomUUID().slice(0, 22),
+        ...(guest.running && { running: 1 }),
+      };
+  }
+  for (const name of nodes.keys()) {
+    const active = Object.values(manager.services).some((service) => service.node === name);
+    manager.nodeStatus[name] = 'online';
+    manager.lrm[name] = { state: active ? 'active' : 'wait_for_agent_lock', mode: 'active', timestamp };
+  }
 }
 
 function buildNode(spec: NodeSpec, index: number, clock: Clock): NodeState {

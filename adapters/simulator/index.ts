@@ -1,5 +1,6 @@
 import { Access } from './access.ts';
 import { accessRoutes } from './access-api.ts';
+import { backupRoutes } from './backup.ts';
 import { buildWorld } from './build-world.ts';
 import type { Route } from './call.ts';
 import { makeCertificate } from './certificate.ts';
@@ -8,12 +9,19 @@ import { clusterRoutes } from './cluster.ts';
 import { demoWorld } from './demo-world.ts';
 import { Effects, Faults, type RequestFault, type RequestMatch, type TaskFault, type TaskMatch } from './faults.ts';
 import { guestRoutes } from './guest-api.ts';
+import { crmRoundMs, HaManager } from './ha.ts';
+import { haRoutes } from './ha-api.ts';
 import { createRoutes } from './lxc-create.ts';
 import { nodeRoutes } from './node-api.ts';
+import { poolRoutes } from './pool.ts';
 import { powerRoutes } from './power.ts';
+import { qemuRoutes } from './qemu.ts';
+import { ReplicationScheduler } from './replication.ts';
+import { replicationRoutes } from './replication-api.ts';
 import { Router } from './router.ts';
 import { Listener, type SeenRequest } from './server.ts';
 import { Simulation } from './simulation.ts';
+import { snapshotRoutes } from './snapshot.ts';
 import { storageRoutes } from './storage.ts';
 import { taskRoutes } from './task-api.ts';
 import { Tasks } from './tasks.ts';
@@ -36,6 +44,11 @@ export interface SimulatorOptions {
   /** How long a usual task takes. Default 400. */
   taskMs?: number;
   clock?: Clock;
+  /**
+   * HA's and the replication scheduler's time constants are divided by this. Default 10: a round every 6 s, a dead
+   * node's guests back after about 15 s. 0 stops both; then only haRound() and replicationRound() move them.
+   */
+  speed?: number;
   /** How long a refused login is held back. Proxmox: 3000; default 0. */
   authDelayMs?: number;
   /** How long a call passed on to an unreachable node takes. Proxmox: about 3000; default 0. */
@@ -56,6 +69,10 @@ export class Simulator {
   readonly certificate: string;
   readonly #listeners: Map<string, Listener>;
   readonly #sim: Simulation;
+  readonly #ha: HaManager;
+  readonly #scheduler: ReplicationScheduler;
+  readonly #rounds: (() => void)[] = [];
+  #darkness: 'refuse' | 'hang' = 'refuse';
 
   constructor(parts: {
     sim: Simulation;
@@ -63,6 +80,8 @@ export class Simulator {
     requests: SeenRequest[];
     fingerprint: string;
     certificate: string;
+    taskMs: number;
+    speed: number;
   }) {
     this.#sim = parts.sim;
     this.#listeners = parts.listeners;
@@ -74,6 +93,33 @@ export class Simulator {
     this.requests = parts.requests;
     this.fingerprint = parts.fingerprint;
     this.certificate = parts.certificate;
+    this.#ha = new HaManager(this.world, this.tasks, this.effects, parts.speed || 10);
+    this.#scheduler = new ReplicationScheduler(this.world, { runMs: parts.taskMs });
+    this.world.onPowerLoss.push((node) => void this.#listener(node.name).goDark(this.#darkness));
+    this.world.onPowerUp.push((node) => void this.#listener(node.name).comeBack());
+    if (parts.speed > 0) {
+      this.#every(crmRoundMs / parts.speed, () => this.#ha.round());
+      this.#every(60_000 / parts.speed, () => this.#scheduler.round());
+    }
+  }
+
+  #every(ms: number, run: () => void): void {
+    const index = this.#rounds.length;
+    const again = () => {
+      run();
+      this.#rounds[index] = this.world.clock.after(ms, again);
+    };
+    this.#rounds.push(this.world.clock.after(ms, again));
+  }
+
+  /** One round of HA now. */
+  haRound(): void {
+    this.#ha.round();
+  }
+
+  /** One round of every node's replication scheduler now. */
+  replicationRound(): void {
+    this.#scheduler.round();
   }
 
   /** Base URL of a node's listener, `https://127.0.0.1:40001`. */
@@ -112,6 +158,7 @@ export class Simulator {
 
   /** Pulls a node's plug: guests stop, tasks die, its address refuses connections or (`hang`) never answers. */
   async unplug(node: string, how: 'refuse' | 'hang' = 'refuse'): Promise<void> {
+    this.#darkness = how;
     this.world.unplug(node);
     await this.#listener(node).goDark(how);
   }
@@ -208,6 +255,8 @@ export class Simulator {
   }
 
   async close(): Promise<void> {
+    for (const cancel of this.#rounds) cancel();
+    this.#scheduler.stop();
     this.tasks.stop();
     await Promise.all([...this.#listeners.values()].map((each) => each.close()));
   }
@@ -222,6 +271,12 @@ const routes = (fingerprint: string): Route[] => [
   ...createRoutes,
   ...powerRoutes,
   ...taskRoutes,
+  ...replicationRoutes,
+  ...haRoutes,
+  ...poolRoutes,
+  ...backupRoutes,
+  ...snapshotRoutes,
+  ...qemuRoutes,
 ];
 
 /** Starts the world and one HTTPS listener per node. */
@@ -231,7 +286,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const world = buildWorld(options.world ?? demoWorld(options.pve), options.pve, clock);
   const faults = new Faults();
   const effects = new Effects();
-  const tasks = new Tasks(world, faults, options.taskMs ?? 400);
+  const taskMs = options.taskMs ?? 400;
+  const tasks = new Tasks(world, faults, taskMs);
   const sim = new Simulation({ world, tasks, access: new Access(clock), faults, effects });
   const names = [...world.nodes.keys()];
   const certificate = makeCertificate(
@@ -254,6 +310,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     listeners.set(name, listener);
   }
   return new Simulator({
+    taskMs,
+    speed: options.speed ?? 10,
     sim,
     listeners,
     requests,

@@ -2,19 +2,30 @@ import { badParameters, broken, type Call, guestOf, label, needQuorum, on, onGue
 import type { Guest } from './state.ts';
 import type { TaskRun } from './tasks.ts';
 import { flag, format, integer, node, oneOf, optional, type Rules, text, vmid } from './verify.ts';
-import { haltGuest, sidOf } from './world.ts';
+import { haltGuest, sidOf, type World } from './world.ts';
 
 /** Start, stop, shutdown and reboot of both kinds. */
 
 type Verb = 'start' | 'stop' | 'shutdown' | 'reboot' | 'reset';
 type PowerContext = Pick<Call, 'world' | 'tasks' | 'effects'> & { by: string };
 
-/** Reads through a map on purpose: the guest may be gone by the time the task runs. */
 const prefix = (kind: Guest['kind']) => (kind === 'lxc' ? 'vz' : 'qm');
 
 function checkLock(guest: Guest, except?: string): void {
   if (guest.lock !== undefined && guest.lock !== except)
     throw new Error(`${label(guest.kind)} is locked (${guest.lock})`);
+}
+
+/** HA may have moved the configuration to a node that never got the disks. */
+function checkDisks(world: World, guest: Guest): void {
+  for (const [key, value] of Object.entries(guest.config)) {
+    if (!/^(rootfs|mp\d+|scsi\d+|virtio\d+)$/.test(key) || String(value).startsWith('/')) continue;
+    const volid = String(value).split(',')[0] ?? '';
+    const there = world.volumes.some(
+      (each) => each.volid === volid && (each.node === undefined || each.node === guest.node),
+    );
+    if (!there) throw new Error(`zfs error: cannot open 'rpool/data/${volid.split(':')[1]}': dataset does not exist`);
+  }
 }
 
 /** What vzstart and qmstart do. A container's lock `mounted` does not stop it. */
@@ -25,6 +36,7 @@ export async function startGuest(context: PowerContext, guest: Guest, run: TaskR
       guest.kind === 'lxc' ? `you can't start a CT if it's a template` : `you can't start a vm if it's a template`,
     );
   await run.pass(0.6, 'starting');
+  checkDisks(context.world, guest);
   if (guest.startFails !== undefined) {
     run.log(guest.startFails);
     throw new Error(

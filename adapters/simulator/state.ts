@@ -29,6 +29,7 @@ export interface ReplicationJob {
   id: string;
   guest: number;
   jobnum: number;
+  source?: string;
   target: string;
   schedule?: string;
   rate?: number;
@@ -187,7 +188,6 @@ export interface ReplicationState {
   duration?: number;
   runningSince?: number;
   log: string[];
-  runNow?: boolean;
 }
 
 export interface NodeState {
