@@ -17,18 +17,14 @@ export const help = defineCommand({
         read: (text) => ({ value: text }),
       }),
     ),
-    verb: optional(
-      option({ summary: 'The second word of the command', example: 'verb:create', read: (text) => ({ value: text }) }),
-    ),
   },
-  positional: ['command', 'verb'],
+  positional: ['command'],
   action: 'help',
   risk: 'read',
   private: true,
   needsCluster: false,
-  async answer({ command, verb }, context) {
-    const words = [command, verb].filter((word) => word !== undefined).join(' ');
-    const wanted = words.toLowerCase().replace(/\s+/g, ' ').trim();
+  async answer({ command }, context) {
+    const wanted = (command ?? '').toLowerCase().replace(/\s+/g, ' ').trim();
     if (wanted === '') return overview(context);
     const exact = context.menu.find((entry) => entry.name === wanted);
     const same = context.menu.filter((entry) => nounOf(entry) === wanted);

@@ -1,5 +1,10 @@
 import type { Command } from '../src/contracts/command.ts';
+import { approvalList } from './approval-list.ts';
+import { approvalShow } from './approval-show.ts';
+import { auditShow } from './audit-show.ts';
+import { clusterStatus } from './cluster-status.ts';
 import { ctCreate } from './ct-create.ts';
+import { ctDestroy } from './ct-destroy.ts';
 import { ctList } from './ct-list.ts';
 import { ctReboot } from './ct-reboot.ts';
 import { ctShow } from './ct-show.ts';
@@ -8,18 +13,31 @@ import { ctStart } from './ct-start.ts';
 import { ctStop } from './ct-stop.ts';
 import { help } from './help.ts';
 import { nodeList } from './node-list.ts';
+import { nodeShow } from './node-show.ts';
 import { quorum } from './quorum.ts';
 import { replicationAdd } from './replication-add.ts';
+import { replicationDisable } from './replication-disable.ts';
+import { replicationEnable } from './replication-enable.ts';
+import { replicationList } from './replication-list.ts';
+import { replicationRemove } from './replication-remove.ts';
+import { runCancel } from './run-cancel.ts';
+import { runShow } from './run-show.ts';
 import { vmList } from './vm-list.ts';
 import { vmReboot } from './vm-reboot.ts';
 import { vmShow } from './vm-show.ts';
 import { vmShutdown } from './vm-shutdown.ts';
 import { vmStart } from './vm-start.ts';
 import { vmStop } from './vm-stop.ts';
+import { whoami } from './whoami.ts';
 
 /** Everything that can be asked of the bot, sorted by name. */
 export const commands: readonly Command[] = [
+  approvalList,
+  approvalShow,
+  auditShow,
+  clusterStatus,
   ctCreate,
+  ctDestroy,
   ctList,
   ctReboot,
   ctShow,
@@ -28,12 +46,20 @@ export const commands: readonly Command[] = [
   ctStop,
   help,
   nodeList,
+  nodeShow,
   quorum,
   replicationAdd,
+  replicationDisable,
+  replicationEnable,
+  replicationList,
+  replicationRemove,
+  runCancel,
+  runShow,
   vmList,
   vmReboot,
   vmShow,
   vmShutdown,
   vmStart,
   vmStop,
+  whoami,
 ];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { CompletionSource, Option } from '../src/contracts/command.ts';
+import { cut, visible } from '../src/contracts/visible.ts';
 import { readSchedule } from './parts/schedule.ts';
 
 /**
@@ -48,10 +49,9 @@ export function optional<T>(from: Option<T>, summary = from.summary): Option<T |
   return { ...from, summary, schema: from.schema.optional() as z.ZodType<T | undefined, string | undefined> };
 }
 
-/** Shows what was typed inside a message, bounded and without anything that could break a line. */
+/** Shows what was typed inside a message, bounded and on one line. */
 function shown(text: string): string {
-  const flat = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
-  return `"${flat.length > 40 ? `${flat.slice(0, 40)}…` : flat}"`;
+  return `"${cut(visible(text), 40)}"`;
 }
 
 /** DNS label, lower case; also what Proxmox accepts as a node's name. */
@@ -143,7 +143,7 @@ export const confirm = option({
   read: whole('a vmid', 100, 999_999_999),
 });
 
-export const template = option({
+export const template = option<string>({
   summary: 'Template or the beginning of its name; the newest match is taken',
   example: 'template:debian-13',
   completes: 'template',
@@ -153,7 +153,7 @@ export const template = option({
       : { problem: `${shown(text)} is not the name of a template` },
 });
 
-export const storage = option({
+export const storage = option<string>({
   summary: 'Storage of the root disk',
   example: 'storage:local-zfs',
   completes: 'storage',
@@ -237,7 +237,7 @@ export const schedule = option({
 });
 
 /** A replication job, or a guest that has only one. */
-export const job = option({
+export const job = option<string>({
   summary: 'Replication job, or the number of a guest with only one',
   example: 'job:103-0',
   completes: 'replication',
@@ -248,9 +248,9 @@ export const job = option({
 });
 
 /** Id of a request, which is its run's id too. */
-export const request = option({
+export const request = option<string>({
   summary: 'Id of the request, as its card shows it',
-  example: 'request:r-7f3k2m',
+  example: 'id:r-7f3k2m',
   completes: 'request',
   read: (text) =>
     /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$/.test(text)

@@ -100,11 +100,7 @@ export function powerCommand(type: GuestType, verb: Verb): ChangeCommand<PlainOp
       return planPower(type, verb, values.vmid, given ?? DEFAULT_SECONDS[type], context);
     },
     preview: (plan) => preview(plan, row),
-    result: (plan, run) =>
-      resultCard(
-        `${plan.target.kind === 'guest' ? label(type, plan) : plan.title} ${row.result} on ${plan.target.node}`,
-        run,
-      ),
+    result: (plan, run) => resultCard(`${label(type, plan)} ${row.result} on ${plan.target.node}`, run),
   });
 }
 

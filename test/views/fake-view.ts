@@ -1,7 +1,6 @@
 import type {
   Backup,
   ClusterView,
-  Guest,
   GuestDetail,
   HaService,
   Membership,
