@@ -210,6 +210,37 @@ describe('the Slack stand-in, with a raw Bolt client', () => {
     for (const socket of sockets) socket.close();
   });
 
+  test('a warned connection still carries events until it is closed, a refreshed one does not', async () => {
+    app.command('/pve', async ({ ack }) => await ack());
+    await connected();
+    const end = slack.sockets.refresh({ reason: 'warning', graceMs: 300 });
+    const said = slack.user('U1').says('/pve x');
+    expect(said.pending.attempts[0]?.via).toMatch(/^socket/);
+    await end;
+    expect(slack.user('U1').says('/pve y').pending.outcome?.reason).toBe('no connection');
+  });
+
+  test('an ack after three seconds is too late for the person', async () => {
+    let release = () => {};
+    app.command('/pve', async ({ ack }) => {
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      await ack('done');
+    });
+    await connected();
+    const said = slack.user('U1').says('/pve x');
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    slack.clock.advance(3001);
+    expect((await said.acked()).status).toBe('timeout');
+    await slack.waitFor(() => {
+      release();
+      return said.pending.acks.length === 1;
+    });
+    expect(said.pending.acks[0]?.counted).toBe(false);
+    expect(slack.messages('C000OPS', { as: 'U1' })).toEqual([]);
+  });
+
   test('only the app token opens a socket, and it opens nothing else', async () => {
     await expect(app.client.apps.connections.open({ token: slack.botToken })).rejects.toThrow('not_allowed_token_type');
     await expect(app.client.auth.test({ token: slack.appToken })).rejects.toThrow('not_allowed_token_type');
@@ -250,7 +281,12 @@ describe('the Slack stand-in, with a raw Bolt client', () => {
 
   test('a file goes up in three steps and hangs in the thread', async () => {
     const { ts } = await app.client.chat.postMessage({ channel: 'C000OPS', text: 'run' });
-    await app.client.files.uploadV2({ channel_id: 'C000OPS', thread_ts: String(ts), filename: 'log.txt', content: 'TASK OK' });
+    await app.client.files.uploadV2({
+      channel_id: 'C000OPS',
+      thread_ts: String(ts),
+      filename: 'log.txt',
+      content: 'TASK OK',
+    });
     const [, reply] = slack.messages('C000OPS');
     expect(reply?.threadTs).toBe(ts);
     expect(reply && slack.visibleText(reply)).toBe('file log.txt:\nTASK OK');
@@ -289,60 +325,5 @@ describe('the Slack stand-in, with a raw Bolt client', () => {
     await expect(app.client.conversations.history({ channel: 'C000OPS' })).rejects.toThrow('missing_scope');
     expect(() => slack.user('U1').says('/other')).toThrow('not a valid command');
     expect(() => slack.user('U1').opensHome()).toThrow('app_home_opened');
-  });
-});
-
-describe('signed delivery to a Bolt HTTP receiver', () => {
-  let slack: FakeSlack;
-  let app: App;
-  let url: string;
-  const ran: string[] = [];
-
-  beforeEach(async () => {
-    ran.length = 0;
-    slack = await startSlack();
-    app = new App({
-      token: slack.botToken,
-      signingSecret: slack.signingSecret,
-      endpoints: '/slack/events',
-      logLevel: LogLevel.ERROR,
-      clientOptions: { slackApiUrl: slack.apiUrl },
-    });
-    app.command('/pve', async ({ ack, command }) => {
-      ran.push(command.text);
-      await ack('done');
-    });
-    const server = await app.start({ port: 0, host: '127.0.0.1' });
-    url = `http://127.0.0.1:${(server.address() as { port: number }).port}/slack/events`;
-    slack.deliverTo({ http: url });
-  });
-  afterEach(async () => {
-    await app.stop();
-    await slack.stop();
-  });
-
-  test('a command is acked in the HTTP body, and its exact replay runs again', async () => {
-    expect(await slack.user('U1').says('/pve x').acked()).toMatchObject({ status: 'ok', body: { text: 'done' } });
-    expect((await slack.replay(url, slack.sent[0]!)).status).toBe(200);
-    expect(ran).toEqual(['x', 'x']);
-  });
-
-  test.each([
-    ['another secret', { secret: 'stolen' }, 401],
-    ['no signature', { signature: null }, 401],
-    ['a changed body', { tamper: (body: string) => body.replace('text=x', 'text=y') }, 401],
-    ['a stamp of 301 s ago', { skewSeconds: -302 }, 401],
-    ['a stamp of 299 s ago', { skewSeconds: -298 }, 200],
-  ])('with %s', async (_, forgery, status) => {
-    const said = slack.user('U1').says('/pve x');
-    await said.acked();
-    const reply = await slack.deliverHttp(url, 'slash_commands', said.pending.payload, forgery);
-    expect(reply.status).toBe(status);
-    expect(ran).toHaveLength(status === 200 ? 2 : 1);
-  });
-
-  test('an unknown command is a failure for the person', async () => {
-    slack.retries.deadlineMs = 10_000;
-    expect(await slack.user('U1').says('/nope').acked()).toMatchObject({ status: 'failed', reason: 'http 404' });
   });
 });
