@@ -91,6 +91,7 @@ const slack = z
       .strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65535) })
       .optional()
       .describe('Where to listen for Slack’s requests in HTTP mode.'),
+    publicUrl: z.url().optional().describe('HTTP mode: the address Slack reaches, ending in /slack/events.'),
     command: z
       .string()
       .regex(/^\/[a-z0-9_-]{1,31}$/)

@@ -1,0 +1,329 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { connectProxmox } from '../adapters/proxmox/index.ts';
+import { openStore } from '../adapters/store/index.ts';
+import { habit } from '../handlers/habits.ts';
+import { commands } from '../handlers/index.ts';
+import { cluster as clusterOption } from '../handlers/options.ts';
+import { loadPolicies } from '../policies/index.ts';
+import { Bot } from './bot.ts';
+import { systemClock } from './clock.ts';
+import { type Config, configSchema, readConfig } from './config.ts';
+import type { Chat, Panel } from './contracts/chat.ts';
+import type { Clock } from './contracts/clock.ts';
+import type { ClusterConnection } from './contracts/cluster.ts';
+import { Failed, fail } from './contracts/failure.ts';
+import type { Judge } from './contracts/policy.ts';
+import type { Store } from './contracts/store.ts';
+import { serveHealth } from './health.ts';
+import { type Log, makeLog } from './log.ts';
+import { roleTable } from './people.ts';
+import { makeRegistry } from './registry.ts';
+
+/** The one file that knows everyone: it reads the config, connects the parts and starts them. */
+
+const USAGE = `bascule – chat-ops for Proxmox VE
+
+  bascule demo [--port N] [--pve 8.4|9.2]     a simulated cluster and a web chat, no accounts
+  bascule start --config bascule.yaml         the real thing
+  bascule setup slack --config FILE           prints the app manifest to paste into Slack
+  bascule setup discord --config FILE         registers the slash commands on your server
+  bascule policy check --config FILE          reads and validates the policies
+  bascule config schema                       prints the JSON Schema of the config, for editors
+`;
+
+/** Policies for the registry's actions; throws Failed when one does not validate. */
+export function judgeFor(config: Pick<Config, 'policy' | 'roles'>): Judge {
+  return loadPolicies({
+    preset: config.policy.preset,
+    roles: roleTable(config as Config),
+    actions: commands.map(({ action, risk }) => ({ action, risk })),
+    ...(config.policy.directory ? { siteDir: config.policy.directory } : {}),
+  });
+}
+
+export function connectClusters(config: Config, clock: Clock, log: Log): ClusterConnection[] {
+  return Object.entries(config.clusters).map(([name, entry]) =>
+    connectProxmox({
+      name,
+      urls: entry.urls,
+      token: entry.token,
+      tls: {
+        ...(entry.fingerprints ? { fingerprints: entry.fingerprints } : {}),
+        ...(entry.ca ? { ca: readFileSync(entry.ca, 'utf8') } : {}),
+      },
+      clock,
+      onEvent: (event) => log.debug({ cluster: name, ...event }, 'proxmox'),
+    }),
+  );
+}
+
+export interface OpenParts {
+  readonly config: Config;
+  readonly chats: readonly Chat[];
+  readonly store: Store;
+  readonly clusters: readonly ClusterConnection[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onBroken: (error: unknown) => void;
+}
+
+/** The bot with all its commands and policies, not started yet. */
+export function assemble(parts: OpenParts): Bot {
+  return new Bot({ ...parts, judge: judgeFor(parts.config), commands, clusterOption, habit });
+}
+
+/** Chat platforms are loaded only when configured: their libraries are most of the memory. */
+async function openChats(config: Config, log: Log): Promise<Chat[]> {
+  const chats: Chat[] = [];
+  if (config.slack) {
+    const { createSlack } = await import('../adapters/slack/index.ts');
+    const { command, listen, publicUrl: _public, ...slack } = config.slack;
+    chats.push(
+      createSlack({
+        ...slack,
+        root: command,
+        ...(listen ? { http: listen } : {}),
+        log: (event) => log.info({ slack: event }, 'slack'),
+      }),
+    );
+  }
+  if (config.discord) {
+    const { createDiscord } = await import('../adapters/discord/index.ts');
+    const { guild, ...discord } = config.discord;
+    chats.push(createDiscord({ ...discord, guildId: guild, log: (event) => log.info({ discord: event }, 'discord') }));
+  }
+  if (chats.length === 0)
+    fail('bad-input', {
+      what: 'Bascule was not started',
+      why: 'no chat platform is configured',
+      next: 'add slack: or discord: to the config, or try the demo: bascule demo',
+    });
+  return chats;
+}
+
+async function start(file: string): Promise<void> {
+  const config = readConfig(file);
+  const log = makeLog(config.log);
+  if (Object.keys(config.clusters).length === 0)
+    fail('bad-input', {
+      what: 'Bascule was not started',
+      why: 'no cluster is configured',
+      next: 'add one under clusters:',
+    });
+  const chats = await openChats(config, log);
+  const store = await openStore(config.store);
+  const bot = assemble({
+    config,
+    chats,
+    store,
+    clusters: connectClusters(config, systemClock, log),
+    clock: systemClock,
+    log,
+    onBroken: (error) => endNow(log, error),
+  });
+  const health =
+    config.health &&
+    (await serveHealth(config.health, async () => bot.leading && (await store.setting('schema')) !== null));
+  untilSignal(log, async () => {
+    await bot.stop();
+    await health?.stop();
+  });
+  await bot.start();
+  log.info(
+    { clusters: Object.keys(config.clusters), chats: chats.map((chat) => chat.platform), store: store.kind },
+    'bascule is ready',
+  );
+}
+
+/** Without its journal the bot must not go on: end at once, and let the supervisor start it again. */
+function endNow(log: Log, error: unknown): void {
+  log.error({ error: String((error as Error)?.stack ?? error) }, 'bascule ends: it can no longer keep its journal');
+  process.exit(1);
+}
+
+function untilSignal(log: Log, stop: () => Promise<void>): void {
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      log.info({ signal }, 'bascule drains and ends; runs under way go on at the next start');
+      stop().then(
+        () => process.exit(0),
+        (error: unknown) => endNow(log, error),
+      );
+    });
+  }
+}
+
+export interface DemoOptions {
+  readonly port?: number;
+  readonly pve?: '8.4' | '9.2';
+  readonly taskMs?: number;
+  readonly log?: Log;
+}
+
+/** Four people of a small team; ids are those of the web chat. */
+const DEMO_PEOPLE = [
+  { id: 'alice', name: 'Alice', roles: ['admin'], about: 'admin' },
+  { id: 'oscar', name: 'Oscar', roles: ['operator'], about: 'operator' },
+  { id: 'nina', name: 'Nina', roles: ['operator'], about: 'operator' },
+  { id: 'vera', name: 'Vera', roles: ['viewer'], about: 'viewer, may only look' },
+] as const;
+
+/** The real bot, end to end, against a simulated cluster, with a web chat instead of Slack and Discord. */
+export async function startDemo(options: DemoOptions = {}) {
+  const { startSimulator } = await import('../adapters/simulator/index.ts');
+  const { createWeb } = await import('../adapters/web/index.ts');
+  const log = options.log ?? makeLog('warn');
+  const simulator = await startSimulator({
+    pve: options.pve ?? '9.2',
+    taskMs: options.taskMs ?? 1200,
+    unreachableMs: 300,
+  });
+  const panel: Panel = {
+    title: 'Nodes',
+    switches: async () =>
+      simulator.nodes.map((id) => ({
+        id,
+        label: id,
+        on: simulator.world.node(id).powered,
+        hint: simulator.world.node(id).powered ? 'Pull the plug' : 'Plug it in again',
+      })),
+    flip: (id, on) => (on ? simulator.plug(id) : simulator.unplug(id)),
+  };
+  const web = createWeb({
+    host: '127.0.0.1',
+    port: options.port ?? 0,
+    people: DEMO_PEOPLE.map(({ id, name, about }) => ({ id, name, about })),
+    channels: [{ id: 'ops', name: 'ops', about: 'Cluster off' }],
+    panel,
+    log,
+  });
+  const config = configSchema.parse({
+    clusters: {
+      off: {
+        urls: simulator.urls,
+        token: simulator.token('bascule@pve!operate'),
+        fingerprints: [simulator.fingerprint],
+        zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+        channels: ['ops'],
+        sites: { Roubaix: ['ovh1', 'ovh2'], Strasbourg: ['ovh3', 'ovh4'] },
+        house: { ct: { replicateTo: ['ovh3', 'ovh1'] } },
+      },
+    },
+    people: Object.fromEntries(DEMO_PEOPLE.map(({ id, name, roles }) => [id, { name, web: id, roles: [...roles] }])),
+    store: { file: ':memory:' },
+  });
+  const store = await openStore({ file: ':memory:' });
+  const bot = assemble({
+    config,
+    chats: [web],
+    store,
+    clusters: connectClusters(config, systemClock, log),
+    clock: systemClock,
+    log,
+    onBroken: (error) => endNow(log, error),
+  });
+  await bot.start();
+  return {
+    url: web.url,
+    simulator,
+    bot,
+    stop: async () => {
+      await bot.stop();
+      await simulator.close();
+    },
+  };
+}
+
+async function setup(platform: string | undefined, file: string): Promise<void> {
+  const config = readConfig(file);
+  const registry = makeRegistry(commands, Object.keys(config.clusters), clusterOption);
+  if (platform === 'slack') {
+    const { slackManifest } = await import('../adapters/slack/manifest.ts');
+    const root = config.slack?.command ?? '/pve';
+    process.stdout.write(
+      `${JSON.stringify(slackManifest(registry.menu, root, config.slack?.publicUrl ? { url: config.slack.publicUrl } : { socket: true }), null, 2)}\n`,
+    );
+    return;
+  }
+  if (platform !== 'discord')
+    return fail('bad-input', {
+      what: 'Nothing was set up',
+      why: `there is no set-up for ${platform ?? 'nothing'}`,
+      next: 'bascule setup slack, or bascule setup discord',
+    });
+  if (!config.discord)
+    return fail('bad-input', {
+      what: 'No commands were registered',
+      why: 'the config has no discord:',
+      next: 'add it, see README.md',
+    });
+  const { register } = await import('../adapters/discord/index.ts');
+  const said = await register(
+    {
+      botToken: config.discord.botToken,
+      guildId: config.discord.guild,
+      apiUrl: config.discord.apiUrl,
+    },
+    registry.menu,
+  );
+  process.stdout.write(`${JSON.stringify(said, null, 2)}\n`);
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', default: 'bascule.yaml' },
+      port: { type: 'string' },
+      pve: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  const [verb, noun] = positionals;
+  if (values.help || verb === undefined || verb === 'help') return void process.stdout.write(USAGE);
+  if (verb === 'start') return start(values.config);
+  if (verb === 'setup') return setup(noun, values.config);
+  if (verb === 'demo') {
+    const demo = await startDemo({
+      ...(values.port ? { port: Number(values.port) } : {}),
+      ...(values.pve === '8.4' ? { pve: '8.4' as const } : {}),
+    });
+    untilSignal(makeLog('warn'), demo.stop);
+    return void process.stdout.write(`Bascule demo: ${demo.url}\n`);
+  }
+  if (verb === 'policy' && noun === 'check') {
+    const config = readConfig(values.config);
+    judgeFor(config);
+    return void process.stdout.write(
+      `The policies are valid (preset ${config.policy.preset}${config.policy.directory ? ` and ${config.policy.directory}` : ''}).\n`,
+    );
+  }
+  if (verb === 'config' && noun === 'schema') {
+    const { z } = await import('zod');
+    return void process.stdout.write(
+      `${JSON.stringify(z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }), null, 2)}\n`,
+    );
+  }
+  fail('bad-input', {
+    what: 'Nothing was done',
+    why: `there is no command ${positionals.join(' ')}`,
+    next: 'bascule --help lists them',
+  });
+}
+
+if (import.meta.main) {
+  main(process.argv.slice(2)).catch((error: unknown) => {
+    const lines =
+      error instanceof Failed
+        ? [error.failure.what, ...error.failure.why.split('\n'), `Next: ${error.failure.next}`]
+        : [String((error as Error)?.stack ?? error)];
+    process.stderr.write(`${lines.join('\n  ')}\n`);
+    process.exit(1);
+  });
+}
