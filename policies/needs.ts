@@ -107,15 +107,16 @@ function fewestVotes(eager: Circumstances, search: Search): Votes | undefined {
     const ways = waysToVote(roles, sum);
     questions += ways.length;
     if (questions > MOST_QUESTIONS) break;
-    const weight = (votes: Votes): number => [...votes].reduce((all, [role, count]) => all + power(role) * count, 0);
-    ways.sort((a, b) => weight(a) - weight(b) || a.size - b.size);
     const found = ways.find(enough);
     if (found) return found;
   }
   return leaveOut(roles, enough);
 }
 
-/** Every way to spread `sum` votes over the roles, unless there are too many to try: then just enough to notice. */
+/**
+ * Every way to spread `sum` votes over the roles, as many as possible to the first ones, which are the least
+ * powerful; when there are too many to try, just enough of them to notice.
+ */
 function waysToVote(roles: readonly string[], sum: number): Votes[] {
   const found: Votes[] = [];
   const spread = (index: number, left: number, votes: readonly (readonly [string, number])[]): void => {

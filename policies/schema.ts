@@ -93,7 +93,7 @@ function entityTypes(roles: readonly string[]): SchemaJson<string>[string]['enti
     Cluster: { shape: record({ name: text }) },
     Node: { memberOfTypes: ['Cluster'], shape: record({ name: text, cluster: text }) },
     Guest: {
-      memberOfTypes: ['Node', 'Cluster'],
+      memberOfTypes: ['Node'],
       shape: record({
         vmid: whole,
         name: text,

@@ -59,7 +59,7 @@ function resourceEntities(resource: Resource): EntityJson[] {
         {
           uid,
           attrs: pool === undefined ? attrs : { ...attrs, pool },
-          parents: [nodeUid(cluster, node), clusterUid(cluster)],
+          parents: [nodeUid(cluster, node)],
         },
         nodeEntity(cluster, node),
         clusterEntity(cluster),

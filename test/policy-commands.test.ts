@@ -44,6 +44,8 @@ describe.each(presets)('preset %s', (preset) => {
           const verdict = decide(asked);
           expect(verdict.answer, `${action} on ${resource.type} for ${roles}`).not.toBe('allowed');
           expect(verdict.answer === 'needs' ? verdict.needs.length : 1).toBeGreaterThan(0);
+          // Apart from the preset, the rule that is always on refuses as well.
+          if (verdict.answer === 'needs') expect(verdict.policies).toContain('common.nothing-unseen');
           expect(allows(asked)).toBe(false);
         }
       }

@@ -6,7 +6,7 @@ import { expandRoles } from '../policies/roles.ts';
 import { allActions, schemaFor } from '../policies/schema.ts';
 import { actionUid, contextFor, personUid, resourceUid } from '../policies/world.ts';
 import type { Question, Resource } from '../src/contracts/policy.ts';
-import { judge, site, someActions, tuesday } from './policy-world.ts';
+import { ask, judge, robotoff, site, someActions, tuesday } from './policy-world.ts';
 
 /** Two clusters with nodes of the same names and guests of the same numbers, and roles three levels deep. */
 const clusters = ['ovh', 'home'];
@@ -172,6 +172,18 @@ describe('the slice of the world that a question carries', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test('remembering a list forgets neither the circumstances nor the groups of an action', () => {
+    const channel =
+      '@id("site.a") forbid (principal, action == Action::"guest.see", resource) when { context.channel == "C-lobby" };';
+    const home = '@id("site.b") forbid (principal, action in Action::"changes", resource in Cluster::"home");';
+    const one = judge({ siteDir: site({ 'rules.cedar': `${channel}\n${home}` }) });
+    expect(one.allows(ask('vera', 'guest.see', robotoff))).toBe(true);
+    expect(one.allows(ask('vera', 'guest.see', robotoff, { channel: 'C-lobby' }))).toBe(false);
+    expect(one.allows(ask('vera', 'guest.see', robotoff))).toBe(true);
+    expect(one.allows(ask('olga', 'ct.start', robotoff, { confirmed: true }))).toBe(true);
+    expect(one.allows(ask('olga', 'ct.start', { ...robotoff, cluster: 'home' }, { confirmed: true }))).toBe(false);
   });
 
   test('met needs are always enough, and leaving any one out never is', () => {
