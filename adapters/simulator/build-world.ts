@@ -6,6 +6,7 @@ import type { Clock, GuestSpec, NodeSpec, Pve, TokenSpec, UserSpec, WorldSpec } 
 import { World } from './world.ts';
 
 const gib = 1024 ** 3;
+const startComplaint = { lxc: 'lxc_start_main: 279 No container config specified', qemu: 'kvm: -id: invalid option' };
 
 const byId = <T extends { id: string }>(items: T[]): Map<string, T> => new Map(items.map((item) => [item.id, item]));
 
@@ -240,10 +241,9 @@ function buildGuest(spec: GuestSpec, storages: Storage[], volumes: Volume[], clo
   });
   const mac = macAddress();
   const common = {
-    cores: 1,
     ...(spec.tags !== undefined && { tags: spec.tags }),
     ...(spec.protection && { protection: 1 }),
-    onboot: 1,
+    ...(spec.onboot && { onboot: 1 }),
   };
   const config: Guest['config'] =
     kind === 'lxc'
@@ -265,7 +265,9 @@ function buildGuest(spec: GuestSpec, storages: Storage[], volumes: Volume[], clo
           memory: '4096',
           net0: `virtio=${mac},bridge=vmbr0`,
           scsi0: `${volid},size=${size}G`,
-          scsihw: 'virtio-scsi-single',
+          meta: `creation-qemu=10.0.2,ctime=${Math.floor(clock.now() / 1000)}`,
+          smbios1: `uuid=${randomUUID()}`,
+          vmgenid: randomUUID(),
         };
   const running = spec.running ?? true;
   return {
@@ -279,6 +281,6 @@ function buildGuest(spec: GuestSpec, storages: Storage[], volumes: Volume[], clo
     startedAt: running ? clock.now() - 3_600_000 * (1 + (spec.vmid % 40)) : undefined,
     snapshots: [],
     template: spec.template ?? false,
-    startFails: spec.startFails ? 'lxc_start_main: 279 No container config specified' : undefined,
+    startFails: spec.startFails ? startComplaint[kind] : undefined,
   };
 }

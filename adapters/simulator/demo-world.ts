@@ -1,4 +1,4 @@
-import type { WorldSpec } from './types.ts';
+import type { GuestSpec, WorldSpec } from './types.ts';
 
 const gib = 1024 ** 3;
 const nodes = ['ovh1', 'ovh2', 'ovh3', 'ovh4'];
@@ -131,7 +131,7 @@ export const demoWorld = (pve: '8.4' | '9.2'): WorldSpec => ({
       disk: 120,
       config: { cores: 12 },
     },
-  ],
+  ].map((guest) => ({ onboot: true, ...guest })) as GuestSpec[],
   replication: [
     { id: '103-0', target: 'ovh3', schedule: '*/5' },
     { id: '104-0', target: 'ovh1', schedule: '*/15' },

@@ -27,7 +27,7 @@ const notSettings = new Set(['node', 'vmid', 'delete', 'digest', 'revert']);
 const list = (kind: Guest['kind']) => (call: Call) =>
   [...call.state.guests.values()]
     .filter((guest) => guest.kind === kind && guest.node === call.node.name && visible(call, guest))
-    .map((guest) => listRow(guest, call.world.clock.now()));
+    .map((guest) => listRow(guest, call.world.clock.now(), call.node.cores));
 
 function config(call: Call, kind: Guest['kind']): unknown {
   const guest = guestOf(call, kind);

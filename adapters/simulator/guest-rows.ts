@@ -46,13 +46,13 @@ const optionals = (guest: Guest) => ({
 });
 
 /** A row of GET /nodes/N/lxc or /qemu. */
-export function listRow(guest: Guest, now: number): Record<string, unknown> {
+export function listRow(guest: Guest, now: number, cores: number): Record<string, unknown> {
   const { cpu, disk, diskread, diskwrite, maxdisk, maxmem, mem, netin, netout, uptime } = loadOf(guest, now);
   const base = {
     vmid: guest.vmid,
     name: guestName(guest),
     status: guest.running ? 'running' : 'stopped',
-    cpus: Number(guest.config.cores ?? 1),
+    cpus: Number(guest.config.cores ?? (guest.kind === 'lxc' ? cores : 1)),
     cpu,
     disk,
     maxdisk,
@@ -76,7 +76,7 @@ export function statusRow(call: Call, guest: Guest): Record<string, unknown> {
     ? { managed: 1, state: resource.state ?? 'started', ...(resource.group && { group: resource.group }) }
     : { managed: 0 };
   const pressure = ['cpu', 'io', 'memory'].flatMap((what) => [`pressure${what}full`, `pressure${what}some`]);
-  const row = { ...listRow(guest, call.world.clock.now()), ha };
+  const row = { ...listRow(guest, call.world.clock.now(), call.node.cores), ha };
   const pressures =
     call.world.pve === '9.2' ? Object.fromEntries(pressure.map((key) => [key, guest.kind === 'lxc' ? '0.00' : 0])) : {};
   return { ...row, ...pressures, ...(guest.kind === 'qemu' && { qmpstatus: guest.running ? 'running' : 'stopped' }) };
@@ -101,7 +101,7 @@ export function resourceRow(call: Call, guest: Guest): Record<string, unknown> {
   return {
     ...id,
     ...load,
-    maxcpu: Number(guest.config.cores ?? 1),
+    maxcpu: Number(guest.config.cores ?? (guest.kind === 'lxc' ? node.cores : 1)),
     name: guestName(guest),
     status: shown.running ? 'running' : 'stopped',
     template: guest.template ? 1 : 0,

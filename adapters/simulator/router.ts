@@ -97,7 +97,9 @@ export class Router {
     const errors = verify(route.rules, params, world.pve);
     if (errors.size > 0) throw badParameters(Object.fromEntries(errors));
     const result = await route.run(call);
-    return result instanceof Paged ? { data: result.data, total: result.total } : { data: result ?? null };
+    return result instanceof Paged
+      ? { data: result.data, ...(result.total > 0 && { total: result.total }) }
+      : { data: result ?? null };
   }
 
   /** A call for another node is passed on by the entry node, if it can reach it. */

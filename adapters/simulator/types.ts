@@ -59,6 +59,7 @@ export interface GuestSpec {
   disk?: number;
   tags?: string;
   protection?: boolean;
+  onboot?: boolean;
   lock?: string;
   pool?: string;
   template?: boolean;
