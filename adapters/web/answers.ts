@@ -41,7 +41,7 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
 }
 
 export function sendRefusal(response: ServerResponse, { status, ...rest }: Refused): void {
-  // The rest of a body that is too large is not read: this connection ends here.
+  // After a body that is too large this connection ends.
   if (status === 413) response.setHeader('connection', 'close');
   sendJson(response, status, rest);
 }
@@ -50,9 +50,13 @@ export function sendRefusal(response: ServerResponse, { status, ...rest }: Refus
 export async function readJson(request: IncomingMessage): Promise<{ readonly body: unknown } | Refused> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += (chunk as Buffer).length;
-    if (size > MAX_BODY_BYTES) return refused(413, 'size', `more than ${MAX_BODY_BYTES} bytes were sent`, 'send less');
+    if (size > MAX_BODY_BYTES) {
+      // Thrown away as it comes: closing at once would reset the connection before the answer is read.
+      request.resume();
+      return refused(413, 'size', `more than ${MAX_BODY_BYTES} bytes were sent`, 'send less');
+    }
     chunks.push(chunk as Buffer);
   }
   try {

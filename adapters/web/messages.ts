@@ -45,7 +45,7 @@ export interface Messages {
 const KEEP_KEYS = 20_000;
 
 export function createMessages(keep = 1_000, now: () => number = Date.now): Messages {
-  const epoch = randomBytes(6).toString('hex');
+  const epoch = [...randomBytes(12)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('');
   const messages = new Map<string, Message>();
   const keys = new Map<string, Pick<Message, 'id' | 'channel' | 'thread'>>();
   const listeners = new Set<(message: Message) => void>();
