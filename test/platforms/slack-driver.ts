@@ -8,7 +8,10 @@ import { findMessage, type Json, type SlackMessage, type SlackView, type SlackWo
 
 export interface SlackPerson {
   readonly id: string;
-  /** Types into the box: `/pve ct list` is a slash command, anything else a message that mentions the bot. */
+  /**
+   * Types into the box: `/pve ct list` is a slash command, anything else a message that mentions the bot, or in a
+   * direct message (channel `D…`) one that goes to it alone.
+   */
   says(text: string, where?: { channel?: string; threadTs?: string }): Exchange;
   /** Clicks a button by action_id, label or value on a message or view as this person sees it. */
   clicks(on: SlackMessage | SlackView, button: string): Exchange;
@@ -109,7 +112,7 @@ export function slackPerson(world: SlackWorld, delivery: () => Delivery, id: str
       user_name: who().name,
       command,
       // Slack encodes these three in everything people type (limits.json slack.084).
-      text: encoded(rest.join(' ')),
+      text: world.commands?.get(command)?.escape ? escaped(world, encoded(rest.join(' '))) : encoded(rest.join(' ')),
       api_app_id: world.appId,
       is_enterprise_install: 'false',
       response_url: urlOf(world, url),
@@ -118,9 +121,9 @@ export function slackPerson(world: SlackWorld, delivery: () => Delivery, id: str
     return exchange(world, delivery().deliver('slash_commands', payload), trigger, url);
   };
 
-  const event = (body: Json): Exchange => {
-    if (world.events && !world.events.has(String(body.type)))
-      throw new Error(`the manifest does not subscribe to ${body.type}`);
+  const event = (body: Json, subscription = String(body.type)): Exchange => {
+    if (world.events && !world.events.has(subscription))
+      throw new Error(`the manifest does not subscribe to ${subscription}`);
     const payload = {
       type: 'event_callback',
       token: world.verificationToken,
@@ -142,7 +145,8 @@ export function slackPerson(world: SlackWorld, delivery: () => Delivery, id: str
         return slash(text, channel);
       }
       const ts = world.newTs();
-      const said = `<@${world.botUser}> ${encoded(text)}`;
+      const direct = channel.startsWith('D');
+      const said = direct ? encoded(text) : `<@${world.botUser}> ${encoded(text)}`;
       world.messages.push({
         ts,
         channel,
@@ -155,15 +159,10 @@ export function slackPerson(world: SlackWorld, delivery: () => Delivery, id: str
         deleted: false,
       });
       world.changed();
-      return event({
-        type: 'app_mention',
-        user: id,
-        text: said,
-        ts,
-        channel,
-        event_ts: ts,
-        ...(threadTs && { thread_ts: threadTs }),
-      });
+      const thread = threadTs ? { thread_ts: threadTs } : {};
+      const body = { user: id, text: said, ts, channel, event_ts: ts, ...thread };
+      if (direct) return event({ type: 'message', channel_type: 'im', ...body }, 'message.im');
+      return event({ type: 'app_mention', ...body });
     },
     clicks(on, button) {
       mustSee(on);
@@ -262,5 +261,13 @@ async function optionFor(
   if (!hit) throw new Error(`no option "${wanted}" in ${JSON.stringify(options.map((one) => one.text.text))}`);
   return hit;
 }
+
+/** With `should_escape` Slack turns `@name` and `#channel` of slash commands into ids with labels. */
+const escaped = (world: SlackWorld, text: string): string =>
+  text.replace(/(?<!\S)([@#])([\w.-]+)/g, (typed, sign: string, name: string) => {
+    const user = [...world.users.values()].find((one) => one.name === name);
+    if (sign === '@') return user ? `<@${user.id}|${name}>` : typed;
+    return world.channels.has(name.toUpperCase()) ? `<#${name.toUpperCase()}|${name}>` : typed;
+  });
 
 const encoded = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

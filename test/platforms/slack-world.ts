@@ -101,8 +101,9 @@ export interface SlackWorld extends Changes {
   channels: Set<string>;
   /** Bot scopes; `*` until an app manifest is installed. */
   scopes: Set<string>;
-  /** Slash commands and events of the installed manifest; undefined means any. */
-  commands?: Set<string>;
+  /** Slash commands of the installed manifest and whether Slack escapes mentions in them; undefined means any. */
+  commands?: Map<string, { escape: boolean }>;
+  /** Events of the installed manifest (`app_mention`, `message.im`); undefined means any. */
   events?: Set<string>;
   /** Whether the per-minute tiers of the Web API are counted. */
   enforceTiers: boolean;

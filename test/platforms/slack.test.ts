@@ -306,6 +306,25 @@ describe('the Slack stand-in, with a raw Bolt client', () => {
     expect((await look()).status).toBe(200);
   });
 
+  test('people typed as @name arrive by id where the manifest asks for it, and a direct message is no mention', async () => {
+    slack.user('U2', { name: 'petr' });
+    slack.install({
+      display_information: { name: 'Bascule' },
+      features: {
+        bot_user: { display_name: 'bascule' },
+        slash_commands: [{ command: '/pve', description: 'Proxmox', should_escape: true }],
+      },
+      oauth_config: { scopes: { bot: ['commands', 'im:history'] } },
+      settings: { interactivity: { is_enabled: true }, event_subscriptions: { bot_events: ['message.im'] } },
+    });
+    const said = slack.user('U1').says('/pve person:@petr mail:a@petr x<y #c000ops');
+    expect(said.pending.payload['text']).toBe('person:@petr mail:a@petr x&lt;y <#C000OPS|c000ops>');
+    expect(slack.user('U1').says('/pve show @petr').pending.payload['text']).toBe('show <@U2|petr>');
+    const direct = slack.user('U1').says('quorum', { channel: 'DU1' });
+    expect(direct.pending.payload['event']).toMatchObject({ type: 'message', channel_type: 'im', text: 'quorum' });
+    expect(() => slack.user('U1').says('quorum')).toThrow('app_mention');
+  });
+
   test('an installed manifest is the end of what it did not ask for', async () => {
     const manifest = (scopes: string[]) => ({
       display_information: { name: 'Bascule' },
