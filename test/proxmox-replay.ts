@@ -6,7 +6,12 @@ import { makeCertificate } from '../adapters/simulator/certificate.ts';
 export interface Recording {
   readonly name: string;
   readonly version: '8.4' | '9.2';
-  readonly request: { readonly method: string; readonly path: string; readonly params: Record<string, string> | null };
+  readonly request: {
+    readonly auth: string | null;
+    readonly method: string;
+    readonly path: string;
+    readonly params: Record<string, string> | null;
+  };
   readonly response: {
     readonly status: number;
     readonly reason: string;

@@ -198,6 +198,9 @@ export class Client {
   }
 }
 
+/** The part of a client that only looks. */
+export type Asker = Pick<Client, 'name' | 'tokenId' | 'urls' | 'prefer' | 'attempt' | 'get'>;
+
 interface Raw {
   readonly status: number;
   readonly reason: string;

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/contracts/clock.ts';
 import type { Member, Membership } from '../../src/contracts/cluster.ts';
 import { Failed } from '../../src/contracts/failure.ts';
 import { type Read, reads } from './calls.ts';
-import type { Client } from './client.ts';
+import type { Asker } from './client.ts';
 import { ClusterNodes, ClusterStatus, Qdevice, readAs } from './schema.ts';
 
 type StatusRow = z.output<typeof ClusterStatus>[number];
@@ -21,7 +21,7 @@ interface Told {
  * Votes and members. The three questions go to one node at once, so that this costs about one call. A cut-off node
  * answers 200 with frozen data (ODDITIES 27): when the first one lacks quorum, the other addresses are asked too.
  */
-export async function membership(client: Client, clock: Clock): Promise<Membership> {
+export async function membership(client: Asker, clock: Clock): Promise<Membership> {
   const first = await firstToAnswer(client);
   if (isQuorate(first)) return described(first, clock, []);
   const others = client.urls.filter((url) => url !== first.url);
@@ -36,7 +36,7 @@ export async function membership(client: Client, clock: Clock): Promise<Membersh
 
 const noQdevice: Told['qdevice'] = { State: undefined, Algorithm: undefined };
 
-async function firstToAnswer(client: Client): Promise<Told> {
+async function firstToAnswer(client: Asker): Promise<Told> {
   let problem: unknown;
   for (const url of client.urls) {
     try {
@@ -51,7 +51,7 @@ async function firstToAnswer(client: Client): Promise<Told> {
   throw problem;
 }
 
-async function ask(client: Client, url: string): Promise<Told> {
+async function ask(client: Asker, url: string): Promise<Told> {
   const votes = optional<readonly VoteRow[]>(get(client, url, reads.clusterNodes(), ClusterNodes), []);
   const qdevice = optional(get(client, url, reads.qdevice(), Qdevice), noQdevice);
   const status = await get(client, url, reads.clusterStatus(), ClusterStatus);
@@ -60,7 +60,7 @@ async function ask(client: Client, url: string): Promise<Told> {
   return { url, status, votes: await votes, qdevice: await qdevice };
 }
 
-async function get<S extends z.ZodType>(client: Client, url: string, read: Read, schema: S): Promise<z.output<S>> {
+async function get<S extends z.ZodType>(client: Asker, url: string, read: Read, schema: S): Promise<z.output<S>> {
   return readAs(schema, (await client.get(read, url)).data, client.attempt(read));
 }
 

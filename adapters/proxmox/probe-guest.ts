@@ -1,7 +1,7 @@
 import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
 import { fillHoles, MARKER, type Probe } from '../../src/contracts/plan.ts';
 import { guestWord } from './calls.ts';
-import type { Client } from './client.ts';
+import type { Asker } from './client.ts';
 import { type Config, hasMarker, macOf } from './guest-config.ts';
 import { statusOf } from './guests.ts';
 import { answer, configOf, type OurTask, ourTask, type Spot, statusAt, vmidTaken, whereIs } from './probe-look.ts';
@@ -16,7 +16,7 @@ const ended = (task: OurTask) => `task ${task.upid} ended: ${task.exit}`;
  * Done only with marker and a task that ended OK: a create killed late looks finished (PROBES.md 1). The marker is
  * not there before the volume is, and without the lock the task may still run.
  */
-export async function ctCreated(client: Client, wanted: Asked<'ct-created'>, trace: Trace): Promise<ProbeAnswer> {
+export async function ctCreated(client: Asker, wanted: Asked<'ct-created'>, trace: Trace): Promise<ProbeAnswer> {
   const spot: Spot = { ...wanted, type: 'lxc' };
   // The task first: a config read before it could be the one of a moment earlier.
   const task = await ourTask(client, spot, ['vzcreate'], trace);
@@ -39,7 +39,7 @@ function createdHere(spot: Spot, config: Config, task: OurTask | undefined, trac
 }
 
 async function notCreatedHere(
-  client: Client,
+  client: Asker,
   spot: Spot,
   task: OurTask | undefined,
   trace: Trace,
@@ -70,7 +70,7 @@ const powerTasks = {
  * With HA the call only files the wish and its task is OK at once; what counts is the guest itself, which may come
  * up on another node (ODDITIES 56).
  */
-export async function guestRunning(client: Client, wanted: Asked<'guest-running'>, trace: Trace): Promise<ProbeAnswer> {
+export async function guestRunning(client: Asker, wanted: Asked<'guest-running'>, trace: Trace): Promise<ProbeAnswer> {
   const types = powerTasks[wanted.type][wanted.want ? 'on' : 'off'];
   const task = await ourTask(client, wanted, types, trace);
   if (task?.running) return answer('running', `task ${task.upid} still runs`, task.upid);
@@ -86,7 +86,7 @@ export async function guestRunning(client: Client, wanted: Asked<'guest-running'
 }
 
 /** At its node, or where the guest is by now. */
-async function findStatus(client: Client, spot: Spot) {
+async function findStatus(client: Asker, spot: Spot) {
   const here = await statusAt(client, spot);
   if (here) return { spot, status: here };
   const moved = await whereIs(client, spot.vmid);
@@ -96,14 +96,14 @@ async function findStatus(client: Client, spot: Spot) {
 }
 
 /** Absence is only said of a vmid that nobody has: a guest may be hidden from our token. */
-async function noGuest(client: Client, spot: Spot, state: ProbeAnswer['state']): Promise<ProbeAnswer> {
+async function noGuest(client: Asker, spot: Spot, state: ProbeAnswer['state']): Promise<ProbeAnswer> {
   if (await vmidTaken(client, spot.vmid))
     return answer('unknown', `${label(spot)} is not there, but some guest has vmid ${spot.vmid}`);
   return answer(state, `there is no guest ${spot.vmid}`);
 }
 
 /** A reboot leaves no state behind: only the task tells. */
-export async function guestTask(client: Client, wanted: Asked<'guest-task'>, trace: Trace): Promise<ProbeAnswer> {
+export async function guestTask(client: Asker, wanted: Asked<'guest-task'>, trace: Trace): Promise<ProbeAnswer> {
   const task = await ourTask(client, wanted, [wanted.task], trace);
   if (!task) return answer('absent', `no ${wanted.task} task of ours for ${label(wanted)}`);
   if (task.running) return answer('running', `task ${task.upid} still runs`, task.upid);
@@ -111,15 +111,18 @@ export async function guestTask(client: Client, wanted: Asked<'guest-task'>, tra
   return answer(wasKilled(task.exit) ? 'unknown' : 'absent', ended(task), task.upid);
 }
 
-/** `identity`: MAC of net0, or the marker for an undo. A namesake under the same vmid is somebody else's. */
-export async function guestGone(client: Client, wanted: Asked<'guest-gone'>, trace: Trace): Promise<ProbeAnswer> {
+/**
+ * `identity`: MAC of net0, or the marker for an undo. Gone is gone, whoever did it; `already` is said only of a
+ * namesake under the same vmid, which is somebody else's.
+ */
+export async function guestGone(client: Asker, wanted: Asked<'guest-gone'>, trace: Trace): Promise<ProbeAnswer> {
   const destroy = wanted.type === 'lxc' ? 'vzdestroy' : 'qmdestroy';
   const task = await ourTask(client, wanted, [destroy], trace);
   if (task?.running) return answer('running', `task ${task.upid} still runs`, task.upid);
   const found = await findConfig(client, wanted);
   if (!found) {
-    const gone = await noGuest(client, wanted, task && succeeded(task.exit) ? 'done' : 'already');
-    return task ? { ...gone, upid: task.upid } : gone;
+    const gone = await noGuest(client, wanted, 'done');
+    return task ? answer(gone.state, `${gone.evidence}; ${ended(task)}`, task.upid) : gone;
   }
   const { spot, config } = found;
   if (isSame(config, wanted.identity, trace))
@@ -143,7 +146,7 @@ export async function guestGone(client: Client, wanted: Asked<'guest-gone'>, tra
   );
 }
 
-async function findConfig(client: Client, spot: Spot) {
+async function findConfig(client: Asker, spot: Spot) {
   const here = await configOf(client, spot);
   if (here) return { spot, config: here };
   const moved = await whereIs(client, spot.vmid);
@@ -158,7 +161,7 @@ function isSame(config: Config, identity: string, trace: Trace): boolean {
 }
 
 /** The value itself is the only trace of a change: who made it is not recorded. */
-export async function guestConfig(client: Client, wanted: Asked<'guest-config'>): Promise<ProbeAnswer> {
+export async function guestConfig(client: Asker, wanted: Asked<'guest-config'>): Promise<ProbeAnswer> {
   const found = await findConfig(client, wanted);
   if (!found) return noGuest(client, wanted, 'absent');
   // Keys appear only when set (ODDITIES 7); every one we switch is off by default.

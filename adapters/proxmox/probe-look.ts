@@ -3,7 +3,7 @@ import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
 import { Failed } from '../../src/contracts/failure.ts';
 import type { GuestType } from '../../src/contracts/plan.ts';
 import { type Read, reads } from './calls.ts';
-import type { Client } from './client.ts';
+import type { Asker } from './client.ts';
 import type { Config } from './guest-config.ts';
 import { GuestConfig, GuestStatus, NextVmid, Resources, readAs } from './schema.ts';
 import { ourTasks, taskState } from './tasks.ts';
@@ -39,24 +39,24 @@ export async function unlessMissing<T>(question: Promise<T>): Promise<T | undefi
   }
 }
 
-const get = async <S extends z.ZodType>(client: Client, read: Read, schema: S): Promise<z.output<S>> =>
+const get = async <S extends z.ZodType>(client: Asker, read: Read, schema: S): Promise<z.output<S>> =>
   readAs(schema, (await client.get(read)).data, client.attempt(read));
 
-export const configOf = (client: Client, { node, type, vmid }: Spot): Promise<Config | undefined> =>
+export const configOf = (client: Asker, { node, type, vmid }: Spot): Promise<Config | undefined> =>
   unlessMissing(get(client, reads.guestConfig(node, type, vmid), GuestConfig));
 
-export const statusAt = (client: Client, { node, type, vmid }: Spot) =>
+export const statusAt = (client: Asker, { node, type, vmid }: Spot) =>
   unlessMissing(get(client, reads.guestStatus(node, type, vmid), GuestStatus));
 
 /** Where a guest is now, as far as our token may see. */
-export async function whereIs(client: Client, vmid: number): Promise<Spot | undefined> {
+export async function whereIs(client: Asker, vmid: number): Promise<Spot | undefined> {
   const rows = await get(client, reads.resources(), Resources);
   const row = rows.find((one) => one.vmid === vmid && (one.type === 'lxc' || one.type === 'qemu'));
   return row && { node: row.node!, type: row.type as GuestType, vmid };
 }
 
 /** Whether any guest has this vmid, hidden ones included (PROBES.md 3). */
-export async function vmidTaken(client: Client, vmid: number): Promise<boolean> {
+export async function vmidTaken(client: Asker, vmid: number): Promise<boolean> {
   try {
     await get(client, reads.vmidFree(vmid), NextVmid);
     return false;
@@ -68,7 +68,7 @@ export async function vmidTaken(client: Client, vmid: number): Promise<boolean> 
 
 /** Every run's tasks carry our token; the marker alone tells two bots with one token apart (PROBES.md 3). */
 export async function ourTask(
-  client: Client,
+  client: Asker,
   spot: Spot,
   types: readonly string[],
   trace: Trace,

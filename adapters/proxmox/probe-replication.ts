@@ -1,7 +1,7 @@
 import type { ProbeAnswer, ReplicationJob, Trace } from '../../src/contracts/cluster.ts';
 import { fillHoles, MARKER, type Probe } from '../../src/contracts/plan.ts';
 import { reads } from './calls.ts';
-import type { Client } from './client.ts';
+import type { Asker } from './client.ts';
 import { hasMarker } from './guest-config.ts';
 import { answer, unlessMissing } from './probe-look.ts';
 import { jobFrom } from './replication.ts';
@@ -10,14 +10,14 @@ import { OneReplicationJob, readAs } from './schema.ts';
 type Asked<K extends Probe['kind']> = Extract<Probe, { readonly kind: K }>;
 
 /** Asked by id, since the list hides jobs of guests that we may not see; a single one says 403. */
-async function job(client: Client, id: string): Promise<ReplicationJob | undefined> {
+async function job(client: Asker, id: string): Promise<ReplicationJob | undefined> {
   const read = reads.replicationJob(id);
   const answered = await unlessMissing(client.get(read));
   return answered && jobFrom(readAs(OneReplicationJob, answered.data, client.attempt(read)));
 }
 
 export async function replicationExists(
-  client: Client,
+  client: Asker,
   wanted: Asked<'replication-exists'>,
   trace: Trace,
 ): Promise<ProbeAnswer> {
@@ -32,7 +32,7 @@ export async function replicationExists(
 }
 
 /** Deleting only marks; the entry goes with the scheduler's next round (ODDITIES 72). */
-export async function replicationGone(client: Client, wanted: Asked<'replication-gone'>): Promise<ProbeAnswer> {
+export async function replicationGone(client: Asker, wanted: Asked<'replication-gone'>): Promise<ProbeAnswer> {
   const found = await job(client, wanted.id);
   if (!found) return answer('already', `there is no replication job ${wanted.id}`);
   if (found.removing) return answer('done', `replication job ${wanted.id} is marked for removal`);
@@ -40,7 +40,7 @@ export async function replicationGone(client: Client, wanted: Asked<'replication
 }
 
 /** Who switched it is not recorded. */
-export async function replicationDisabled(client: Client, wanted: Asked<'replication-disabled'>): Promise<ProbeAnswer> {
+export async function replicationDisabled(client: Asker, wanted: Asked<'replication-disabled'>): Promise<ProbeAnswer> {
   const found = await job(client, wanted.id);
   if (!found) return answer('unknown', `there is no replication job ${wanted.id}`);
   const evidence = `replication job ${wanted.id} is ${found.disabled ? 'disabled' : 'enabled'}`;

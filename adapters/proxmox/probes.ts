@@ -1,7 +1,7 @@
 import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
 import { Failed } from '../../src/contracts/failure.ts';
 import type { Probe } from '../../src/contracts/plan.ts';
-import type { Client } from './client.ts';
+import type { Asker } from './client.ts';
 import { ctCreated, guestConfig, guestGone, guestRunning, guestTask } from './probe-guest.ts';
 import { replicationDisabled, replicationExists, replicationGone } from './probe-replication.ts';
 
@@ -10,7 +10,7 @@ import { replicationDisabled, replicationExists, replicationGone } from './probe
  * length of time (PROBES.md 1), so `absent` is what was seen and no proof; the caller repeats or gives up.
  * Never throws for what Proxmox or the network does: what cannot be told is `unknown`.
  */
-export async function probe(client: Client, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
+export async function probe(client: Asker, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
   try {
     return await ask(client, wanted, trace);
   } catch (error) {
@@ -19,7 +19,7 @@ export async function probe(client: Client, wanted: Probe, trace: Trace): Promis
   }
 }
 
-function ask(client: Client, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
+function ask(client: Asker, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
   switch (wanted.kind) {
     case 'ct-created':
       return ctCreated(client, wanted, trace);

@@ -2,7 +2,7 @@ import type { Clock } from '../../src/contracts/clock.ts';
 import type { TaskEnd } from '../../src/contracts/cluster.ts';
 import { Failed, fail } from '../../src/contracts/failure.ts';
 import { reads } from './calls.ts';
-import type { Client } from './client.ts';
+import type { Asker } from './client.ts';
 import { count, readAs, TaskLog, TaskStatus, Tasks } from './schema.ts';
 import { readUpid, type Upid } from './upid.ts';
 
@@ -29,7 +29,7 @@ export interface TaskState {
 }
 
 /** Decided by the status of the task itself: after a node crash the list still says RUNNING (PROBES.md 4). */
-export async function taskState(client: Client, upid: string, node: string): Promise<TaskState> {
+export async function taskState(client: Asker, upid: string, node: string): Promise<TaskState> {
   const read = reads.taskStatus(node, upid);
   const { status, exitstatus } = readAs(TaskStatus, (await client.get(read)).data, client.attempt(read));
   return { running: status === 'running', exit: exitstatus ?? (status === 'running' ? '' : 'unknown') };
@@ -44,7 +44,7 @@ export const wasKilled = (exit: string): boolean =>
 
 /** Follows a task at the node in its UPID, which may not be the node that was asked. */
 export async function followTask(
-  client: Client,
+  client: Asker,
   clock: Clock,
   patience: Patience,
   upid: string,
@@ -102,7 +102,7 @@ function needUpid(upid: string): Upid {
 
 /** Reads a log from the front, as far as somebody listens, and its end in any case. */
 class LogReader {
-  readonly #client: Client;
+  readonly #client: Asker;
   readonly #node: string;
   readonly #upid: string;
   readonly #onLog: ((line: string) => void) | undefined;
@@ -110,7 +110,7 @@ class LogReader {
   #total = 0;
   #tail: string[] = [];
 
-  constructor(client: Client, node: string, upid: string, onLog: ((line: string) => void) | undefined) {
+  constructor(client: Asker, node: string, upid: string, onLog: ((line: string) => void) | undefined) {
     this.#client = client;
     this.#node = node;
     this.#upid = upid;
@@ -157,7 +157,7 @@ class LogReader {
 
 /** A task of ours: same token, right guest, begun no earlier than `sinceMs` (our clock, skew already taken off). */
 export async function ourTasks(
-  client: Client,
+  client: Asker,
   node: string,
   vmid: number,
   types: readonly string[],

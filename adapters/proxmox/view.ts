@@ -18,7 +18,7 @@ import type {
 import { Failed, fail } from '../../src/contracts/failure.ts';
 import type { GuestType } from '../../src/contracts/plan.ts';
 import { type Read, reads } from './calls.ts';
-import type { Client } from './client.ts';
+import type { Asker } from './client.ts';
 import { nothingVisible } from './failures.ts';
 import { detailFrom, guestsFrom, nodesFrom, pickGuest } from './guests.ts';
 import { membership } from './membership.ts';
@@ -31,13 +31,13 @@ import { nextVmid } from './vmids.ts';
 /** One look at a cluster: each question is asked at most once; a failed one may be asked again. */
 export class View implements ClusterView {
   readonly name: string;
-  readonly #client: Client;
+  readonly #client: Asker;
   readonly #clock: Clock;
   /** Outlives the view: names of guests whose node is down. */
   readonly #names: Map<number, string>;
   readonly #asked = new Map<string, Promise<unknown>>();
 
-  constructor(client: Client, clock: Clock, names: Map<number, string>) {
+  constructor(client: Asker, clock: Clock, names: Map<number, string>) {
     this.name = client.name;
     this.#client = client;
     this.#clock = clock;
