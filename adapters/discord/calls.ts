@@ -3,13 +3,15 @@ import {
   type APIInteraction,
   type APIMessage,
   type APIUser,
+  DiscordAPIError,
   type InteractionResponseType,
-  type REST,
   type RESTPostAPIInteractionCallbackWithResponseResult,
   Routes,
 } from 'discord.js';
 import { fail } from '../../src/contracts/failure.ts';
+import type { Log } from './events.ts';
 import type { Body } from './render.ts';
+import { closeRest, newRest } from './rest.ts';
 
 /** Where answers to an interaction go. */
 export type Handle = Pick<APIInteraction, 'id' | 'token' | 'application_id'>;
@@ -30,7 +32,21 @@ export type Calls = ReturnType<typeof discordCalls>;
  * posts that carry a nonce); `once` never does, for follow-ups, which have no nonce. Interaction routes carry their
  * token in the path and must go without the bot's: a 401 there would make discord.js forget it.
  */
-export function discordCalls(patient: REST, once: REST) {
+export function discordCalls(apiUrl: string, botToken: string, log: Log) {
+  const patient = newRest(apiUrl, botToken);
+  const once = newRest(apiUrl, botToken, 0);
+  patient.on('rateLimited', ({ route, retryAfter }) =>
+    log({ level: 'info', says: 'Discord asks us to wait', route, retryAfter }),
+  );
+  /** discord.js forgets the token after any 401 and would stay mute for ever, also when Discord was just confused. */
+  async function asBot<T>(call: Promise<unknown>): Promise<T> {
+    try {
+      return (await call) as T;
+    } catch (error) {
+      if (error instanceof DiscordAPIError && error.status === 401) patient.setToken(botToken);
+      throw error;
+    }
+  }
   const original = (to: Handle) => Routes.webhookMessage(to.application_id, to.token, '@original');
   const silent = { auth: false } as const;
   return {
@@ -48,24 +64,28 @@ export function discordCalls(patient: REST, once: REST) {
       const route = Routes.webhook(to.application_id, to.token);
       await once.post(route, { ...silent, query, body: { ...body, flags: EPHEMERAL } });
     },
-    create: async (channel: string, body: Body, nonce: string) =>
-      (await patient.post(Routes.channelMessages(snowflake(channel)), {
-        body: { ...body, nonce, enforce_nonce: true },
-      })) as APIMessage,
-    edit: async (channel: string, message: string, body: Body) =>
-      (await patient.patch(Routes.channelMessage(snowflake(channel), snowflake(message)), { body })) as APIMessage,
+    create: (channel: string, body: Body, nonce: string) =>
+      asBot<APIMessage>(
+        patient.post(Routes.channelMessages(snowflake(channel)), { body: { ...body, nonce, enforce_nonce: true } }),
+      ),
+    edit: (channel: string, message: string, body: Body) =>
+      asBot<APIMessage>(patient.patch(Routes.channelMessage(snowflake(channel), snowflake(message)), { body })),
     /** Newest first; `before` a message id. */
-    async recent(channel: string, limit: number, before?: string): Promise<readonly APIMessage[]> {
+    recent(channel: string, limit: number, before?: string): Promise<readonly APIMessage[]> {
       const query = new URLSearchParams({ limit: String(limit), ...(before && { before }) });
-      return (await patient.get(Routes.channelMessages(snowflake(channel)), { query })) as APIMessage[];
+      return asBot(patient.get(Routes.channelMessages(snowflake(channel)), { query }));
     },
-    async startThread(channel: string, message: string, name: string): Promise<void> {
-      await patient.post(Routes.threads(snowflake(channel), snowflake(message)), { body: { name } });
+    /** Hangs a thread on a message; the thread's id is the message's own. */
+    startThread: (channel: string, message: string, name: string) =>
+      asBot<unknown>(patient.post(Routes.threads(snowflake(channel), snowflake(message)), { body: { name } })),
+    /** The bot itself. */
+    self: () => asBot<APIUser>(patient.get(Routes.user('@me'))),
+    member: (guild: string, user: string) =>
+      asBot<APIGuildMember>(patient.get(Routes.guildMember(snowflake(guild), snowflake(user)))),
+    close(): void {
+      closeRest(patient);
+      closeRest(once);
     },
-    /** The bot's own user id. */
-    self: async () => ((await patient.get(Routes.user('@me'))) as APIUser).id,
-    member: async (guild: string, user: string) =>
-      (await patient.get(Routes.guildMember(snowflake(guild), snowflake(user)))) as APIGuildMember,
   };
 }
 

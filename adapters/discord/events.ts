@@ -1,10 +1,8 @@
-/** What the adapter tells the log. Never holds tokens, URLs or what people wrote. */
-export interface LogEvent {
+/** One thing worth a line in the log. Never holds tokens, URLs or what people wrote. */
+export interface DiscordEvent {
   readonly level: 'info' | 'warn' | 'error';
-  readonly what: string;
-  readonly why?: string;
-  /** Interactions that were replayed after a reconnect. */
-  readonly replayed?: number;
+  readonly says: string;
+  readonly [fact: string]: unknown;
 }
 
-export type Log = (event: LogEvent) => void;
+export type Log = (event: DiscordEvent) => void;

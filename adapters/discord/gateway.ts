@@ -13,6 +13,7 @@ import type { Clock } from '../../src/contracts/clock.ts';
 import { fail } from '../../src/contracts/failure.ts';
 import type { Log } from './events.ts';
 import { explained, networkCode } from './failures.ts';
+import { RETRIES, restOptions } from './rest.ts';
 
 const WHAT = 'Discord was not connected';
 const READY_WITHIN_MS = 30_000;
@@ -35,8 +36,7 @@ export function newClient(apiUrl: string): Client {
     allowedMentions: { parse: [] },
     enforceNonce: true,
     makeCache: NOTHING_KEPT,
-    // Discord exempts interaction routes from its 50 a second, discord.js counts them (limits.json discord.135).
-    rest: { api: apiUrl.replace(/\/+$/, ''), globalRequestsPerSecond: 1000 },
+    rest: restOptions(apiUrl, RETRIES),
   });
 }
 
@@ -121,14 +121,13 @@ function closedWith(code: number): never {
 
 /** Tells the log what the connection goes through; without listeners an `error` event would end the process. */
 export function watch(client: Client, log: Log): void {
-  const told = (what: string) => (error: Error) => log({ level: 'warn', what, why: networkCode(error) });
+  const told = (says: string) => (error: Error) => log({ level: 'warn', says, reason: networkCode(error) });
   client.on(Events.Error, told('discord.js reports an error'));
   client.on(Events.ShardError, told('the connection to Discord failed'));
-  client.on(Events.Warn, () => log({ level: 'warn', what: 'discord.js warns' }));
-  client.on(Events.ShardReconnecting, () => log({ level: 'info', what: 'reconnecting to Discord' }));
-  client.on(Events.ShardResume, (_, replayed) => log({ level: 'info', what: 'resumed the Discord session', replayed }));
+  client.on(Events.ShardReconnecting, () => log({ level: 'info', says: 'reconnecting to Discord' }));
+  client.on(Events.ShardResume, (_, replayed) => log({ level: 'info', says: 'resumed the Discord session', replayed }));
   client.on(Events.ShardDisconnect, ({ code }) =>
-    log({ level: 'error', what: 'Discord ended the connection for good', why: `close code ${code}` }),
+    log({ level: 'error', says: 'Discord ended the connection for good', code }),
   );
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { REST } from 'discord.js';
-import type { Chat } from '../../src/contracts/chat.ts';
+import type { APIInteraction, Client } from 'discord.js';
+import type { Chat, Desk } from '../../src/contracts/chat.ts';
 import type { Clock } from '../../src/contracts/clock.ts';
 import { discordCalls } from './calls.ts';
 import { edits } from './edits.ts';
@@ -12,10 +12,11 @@ import { membership } from './members.ts';
 import { poster, roomOf } from './posts.ts';
 import { Recent } from './recent.ts';
 import { body } from './render.ts';
+import { DISCORD_API } from './rest.ts';
 
 export { discordCommands } from './commands.ts';
-export type { Log, LogEvent } from './events.ts';
-export { register, told } from './register.ts';
+export type { DiscordEvent, Log } from './events.ts';
+export { type Registered, type RegisterOptions, register, told } from './register.ts';
 
 export interface DiscordOptions {
   readonly botToken: string;
@@ -29,8 +30,6 @@ export interface DiscordOptions {
   readonly clock?: Clock;
 }
 
-export const DISCORD_API = 'https://discord.com/api';
-
 const realClock: Clock = {
   now: () => Date.now(),
   wait: (ms, signal) => sleep(ms, undefined, { ref: false, ...(signal && { signal }) }).catch(() => {}),
@@ -39,51 +38,53 @@ const realClock: Clock = {
 /** How long stop() waits for commands that are still being answered. */
 const DRAIN_MS = 10_000;
 
-/** Discord as a {@link Chat}: gateway for what comes in, HTTP for what goes out. */
+/**
+ * Discord as a {@link Chat}: the gateway for what comes in, HTTP for what goes out. A start that failed may be tried
+ * again; posts and edits work without the gateway.
+ */
 export function createDiscord(options: DiscordOptions): Chat {
-  const { log, clock = realClock } = options;
-  const client = newClient(options.apiUrl ?? DISCORD_API);
-  // Posts and edits work as soon as the bot has its token, also before the gateway is up.
-  client.rest.setToken(options.botToken);
-  const once = new REST({ ...client.options.rest, retries: 0 });
-  const calls = discordCalls(client.rest, once);
+  const { botToken, guildId, log, apiUrl = DISCORD_API, clock = realClock } = options;
+  const calls = discordCalls(apiUrl, botToken, log);
   const post = poster(calls);
   const editing = edits(
     async (posted, card) => void (await calls.edit(roomOf(posted), posted.message, body(card))),
     clock,
   );
-  const warn = (what: string, error: unknown) => log({ level: 'warn', what, why: explained(error, what).failure.why });
+  const warn = (says: string, error: unknown) =>
+    log({ level: 'warn', says, reason: explained(error, says).failure.why });
   const working = new Set<Promise<void>>();
-  let open = false;
+  const seen = new Recent();
+  let client: Client | undefined;
   let stopping: Promise<void> | undefined;
 
+  function receiver(desk: Desk): (interaction: APIInteraction) => void {
+    const handle = interactionHandler({ desk, calls, post, guildId, clock, warn });
+    return (interaction) => {
+      // A resumed session may replay what we have answered: answering again would show the person an error.
+      if (stopping || !seen.isNew(interaction.id)) return;
+      const work = handle(interaction).finally(() => working.delete(work));
+      working.add(work);
+    };
+  }
+
   async function stop(): Promise<void> {
-    open = false;
     const patience = new AbortController();
-    const answered = Promise.all(working).then(() => editing.flush());
-    await Promise.race([answered, clock.wait(DRAIN_MS, patience.signal)]);
+    const drained = Promise.all(working).then(() => editing.flush());
+    await Promise.race([drained, clock.wait(DRAIN_MS, patience.signal)]);
     patience.abort();
-    await client.destroy();
-    once.clearHashSweeper();
-    once.clearHandlerSweeper();
+    await client?.destroy();
+    calls.close();
   }
 
   return {
     platform: 'discord',
     async start(desk) {
-      watch(client, log);
-      const handle = interactionHandler({ desk, calls, post, guildId: options.guildId, clock, warn });
-      const seen = new Recent();
-      onInteraction(client, (interaction) => {
-        // A resumed session may replay what we have answered: answering again would show the person an error.
-        if (!open || !seen.isNew(interaction.id)) return;
-        const work = handle(interaction).finally(() => working.delete(work));
-        working.add(work);
-      });
-      open = true;
-      await connect(client, options.botToken, options.guildId, clock).catch(async (error: unknown) => {
-        open = false;
-        await client.destroy();
+      const fresh = newClient(apiUrl);
+      watch(fresh, log);
+      onInteraction(fresh, receiver(desk));
+      client = fresh;
+      await connect(fresh, botToken, guildId, clock).catch(async (error: unknown) => {
+        await fresh.destroy();
         throw error;
       });
     },
@@ -93,7 +94,10 @@ export function createDiscord(options: DiscordOptions): Chat {
         throw explained(error, 'the message was not updated');
       });
     },
-    groupsOf: membership(calls, options.guildId, clock),
-    stop: () => (stopping ??= stop()),
+    groupsOf: membership(calls, guildId, clock),
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
   };
 }

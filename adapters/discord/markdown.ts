@@ -6,7 +6,7 @@ const BREAK = '\u2060';
 /** Characters that mean something anywhere in a line. `<` opens mentions, timestamps, emoji and command links. */
 const ANYWHERE = /[\\*_~`|[\]<>]/g;
 /** Headings, subtext, lists and quotes; they count only where a line begins. */
-const AT_LINE_START = /^(\s*)([#+-]|\d+(?=\.))/;
+const AT_LINE_START = /^(\s*)([#+-]|\d+(?=\.\s))/;
 
 /**
  * One line of untrusted text as Discord markdown that shows exactly that text. Stricter than discord.js's

@@ -10,6 +10,8 @@ import { markOf, nonceOf } from './marks.ts';
 import { body, carriesMark } from './render.ts';
 
 const PAGE = 100;
+const NOT_POSTED = 'the message was not posted';
+
 /** How far back an earlier try is looked for: 500 messages. */
 const PAGES = 5;
 
@@ -23,7 +25,7 @@ export function poster(calls: Calls): Poster {
   let self: string | undefined;
 
   async function earlier(place: Place, mark: string): Promise<Posted | undefined> {
-    self ??= await calls.self();
+    self ??= (await calls.self()).id;
     let before: string | undefined;
     for (let page = 0; page < PAGES; page++) {
       const messages = await calls.recent(roomOf(place), PAGE, before);
@@ -46,12 +48,19 @@ export function poster(calls: Calls): Poster {
     }
   }
 
+  /** An earlier try may have shown what has changed since: what was found is made to show this card. */
+  async function found(place: Place, card: Card, key: string): Promise<Posted | undefined> {
+    const before = await earlier(place, markOf(key));
+    if (before) await calls.edit(roomOf(before), before.message, body(card, markOf(key)));
+    return before;
+  }
+
   return async (place, card, key, perhaps) => {
     try {
-      const found = perhaps ? await lookedUp(() => earlier(place, markOf(key)), place) : undefined;
-      return found ?? (await create(place, card, key));
+      const before = perhaps ? await lookedUp(() => found(place, card, key), place) : undefined;
+      return before ?? (await create(place, card, key));
     } catch (error) {
-      throw explained(error, 'the message was not posted');
+      throw explained(error, NOT_POSTED);
     }
   };
 }
@@ -62,7 +71,7 @@ async function lookedUp(look: () => Promise<Posted | undefined>, place: Place): 
     return await look();
   } catch (error) {
     if (needsThread(error, place)) return undefined;
-    const { failure } = explained(error, 'the message was not posted');
+    const { failure } = explained(error, NOT_POSTED);
 
     throw new Failed({ ...failure, sent: 'unknown' });
   }

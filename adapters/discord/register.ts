@@ -1,10 +1,11 @@
-import { REST, Routes } from 'discord.js';
+import { type REST, Routes } from 'discord.js';
 import type { MenuEntry } from '../../src/contracts/chat.ts';
 import { fail } from '../../src/contracts/failure.ts';
 import { canonical } from '../../src/contracts/plan.ts';
 import { snowflake } from './calls.ts';
 import { type DiscordCommand, discordCommands } from './commands.ts';
 import { explained } from './failures.ts';
+import { closeRest, DISCORD_API, newRest } from './rest.ts';
 
 export interface RegisterOptions {
   readonly botToken: string;
@@ -30,7 +31,7 @@ type Stored = Partial<DiscordCommand> & { readonly name: string };
  */
 export async function register(options: RegisterOptions, menu: readonly MenuEntry[]): Promise<Registered> {
   const wanted = discordCommands(menu);
-  const rest = new REST({ api: options.apiUrl ?? 'https://discord.com/api' }).setToken(options.botToken);
+  const rest = newRest(options.apiUrl ?? DISCORD_API, options.botToken);
   try {
     const application = snowflake(options.applicationId ?? (await applicationOf(rest)));
     const route = Routes.applicationGuildCommands(application, snowflake(options.guildId));
@@ -40,8 +41,7 @@ export async function register(options: RegisterOptions, menu: readonly MenuEntr
   } catch (error) {
     throw explained(error, 'the commands were not registered on Discord');
   } finally {
-    rest.clearHashSweeper();
-    rest.clearHandlerSweeper();
+    closeRest(rest);
   }
 }
 

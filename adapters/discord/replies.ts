@@ -8,6 +8,8 @@ import { body } from './render.ts';
 
 const WHAT = 'the answer was not shown';
 
+const ANSWERED_PRIVATELY: Card = { title: 'Answered privately', tone: 'plain' };
+
 /** How a command was acknowledged; Discord cannot change afterwards who sees that first message. */
 export interface Deferral {
   readonly private: boolean;
@@ -34,29 +36,34 @@ export function repliesTo(talk: Conversation): Reply {
   let count = 0;
   let turn: Promise<unknown> = Promise.resolve();
 
-  async function removeThinking(): Promise<void> {
-    if (!thinking) return;
-    await calls.deleteOriginal(to).catch((error: unknown) => {
-      if (codeOf(error) !== UNKNOWN_MESSAGE) throw error;
-    });
-    thinking = false;
+  async function removeFirst(): Promise<void> {
+    try {
+      await calls.deleteOriginal(to);
+    } catch (error) {
+      if (codeOf(error) !== UNKNOWN_MESSAGE) talk.warn('the first message of an answer stayed behind', error);
+    }
   }
 
   async function privately(card: Card): Promise<undefined> {
-    if (thinking && deferral.private) {
+    if (!thinking) return await calls.followUp(to, body(card)).then(() => undefined);
+    if (deferral.private) {
       await calls.editOriginal(to, body(card));
       thinking = false;
       return;
     }
-    // The first follow-up would fill the public "thinking…" message, for all to read: it has to be gone before.
-    await removeThinking();
+    // The first follow-up would fill the public "thinking…" message, for all to read. So that is filled before, with
+    // nothing, and even if it cannot be removed afterwards the answer has stayed private.
+    await calls.editOriginal(to, body(ANSWERED_PRIVATELY));
+    thinking = false;
     await calls.followUp(to, body(card));
+    await removeFirst();
   }
 
   async function publicly(card: Card, key: string): Promise<Posted> {
     if (thinking && !deferral.private) return await fillThinking(card, key);
     const made = await talk.post(place, card, key, false);
-    await removeThinking().catch((error: unknown) => talk.warn('a "thinking…" message stayed behind', error));
+    if (thinking) await removeFirst();
+    thinking = false;
     return made;
   }
 

@@ -5,7 +5,7 @@ import { columnsOf, cut, visible } from '../../src/contracts/visible.ts';
 const WIDTH = 56;
 const GAP = '  ';
 /** A column is not made narrower than this to reach {@link WIDTH}; the rows then wrap. */
-const NARROWEST = 12;
+const NARROWEST = 10;
 const CELL_MAX = 40;
 
 /** The table as lines of equal columns, the column names first. Cells that hold only numbers are right-aligned. */
