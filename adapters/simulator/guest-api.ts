@@ -134,7 +134,8 @@ function remove(call: Call, guest: Guest, unreferenced: boolean): void {
   const { world, state } = call;
   const referenced = Object.values(guest.config).map(String).join('\n');
   for (const volume of [...world.volumes]) {
-    if (volume.vmid !== guest.vmid || volume.content === 'backup') continue;
+    const elsewhere = volume.node !== undefined && volume.node !== guest.node;
+    if (volume.vmid !== guest.vmid || volume.content === 'backup' || elsewhere) continue;
     if (unreferenced || referenced.includes(volume.volid)) world.dropVolume(volume.volid, volume.node);
   }
   state.guests.delete(guest.vmid);

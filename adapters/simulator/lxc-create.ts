@@ -208,13 +208,18 @@ async function build(
     volume = allocate(call, guest.vmid, root);
     await run.pass(0.25, 'unpacking');
     unpack(call, volume, root.storage, template, run);
+    if (!world.quorate(guest.node))
+      throw new Error(
+        `unable to open file '/etc/pve/nodes/${guest.node}/lxc/${guest.vmid}.conf.tmp.${call.tasks.nextPid()}' - Permission denied`,
+      );
     guest.config = configuration(call, keys, volume, root.gib);
     guest.lock = undefined;
     await run.pass(0.65, 'complete');
     run.log('Detected container architecture: amd64');
     if (call.params.pool !== undefined) state.pools.get(call.params.pool)?.vms.push(guest.vmid);
   } catch (error) {
-    state.guests.delete(guest.vmid);
+    // Without quorum /etc/pve is read-only: the locked configuration stays behind.
+    if (world.quorate(guest.node)) state.guests.delete(guest.vmid);
     if (volume) world.dropVolume(volume.volid, volume.node);
     throw new Error(`unable to create CT ${guest.vmid} - ${(error as Error).message}`);
   }

@@ -46,6 +46,7 @@ export class Listener {
   readonly #sockets = new Set<Socket>();
   #tcp: Server | undefined;
   #hanging = false;
+  #turn: Promise<void> = Promise.resolve();
   #port = 0;
 
   constructor(node: string, sim: Simulation, router: Router, settings: ListenerSettings) {
@@ -70,6 +71,12 @@ export class Listener {
     return `https://${this.#settings.host}:${this.#port}`;
   }
 
+  /** Going dark and coming back happen one after the other. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#turn = this.#turn.then(work);
+    return this.#turn;
+  }
+
   async listen(): Promise<void> {
     if (this.#tcp) return;
     this.#hanging = false;
@@ -90,7 +97,11 @@ export class Listener {
   }
 
   /** No more answers: connections are refused, or accepted and never served. */
-  async goDark(how: 'refuse' | 'hang'): Promise<void> {
+  goDark(how: 'refuse' | 'hang'): Promise<void> {
+    return this.#inTurn(() => this.#dark(how));
+  }
+
+  async #dark(how: 'refuse' | 'hang'): Promise<void> {
     this.#hanging = how === 'hang';
     for (const socket of this.#sockets) socket.destroy();
     const tcp = this.#tcp;
@@ -99,7 +110,11 @@ export class Listener {
     await new Promise<void>((resolve) => tcp.close(() => resolve()));
   }
 
-  async comeBack(): Promise<void> {
+  comeBack(): Promise<void> {
+    return this.#inTurn(() => this.#back());
+  }
+
+  async #back(): Promise<void> {
     for (const socket of this.#sockets) if (this.#hanging) socket.destroy();
     this.#hanging = false;
     await this.listen();
@@ -125,6 +140,11 @@ export class Listener {
     }
     const params = await readParams(request, url);
     if (!params) return void request.socket.destroy();
+    if (params instanceof ApiError) {
+      this.#settings.seen.push(seen);
+      this.#send(response, seen, errorAnswer(params));
+      return;
+    }
     seen.params = params;
     this.#settings.seen.push(seen);
     const fault = this.#sim.faults.takeRequest(method, path, this.node);
@@ -208,7 +228,7 @@ function refuseShape(request: IncomingMessage, url: URL): ApiError | undefined {
 }
 
 /** Query and body, form or JSON; undefined when the body broke off, for then nothing is executed. */
-async function readParams(request: IncomingMessage, url: URL): Promise<Record<string, string> | undefined> {
+async function readParams(request: IncomingMessage, url: URL): Promise<Record<string, string> | ApiError | undefined> {
   const params: Record<string, string> = Object.create(null);
   const add = (name: string, value: string) => {
     params[name] = Object.hasOwn(params, name) ? `${params[name]}\0${value}` : value;
@@ -223,7 +243,9 @@ async function readParams(request: IncomingMessage, url: URL): Promise<Record<st
   body = Buffer.from(body, 'latin1').toString('utf8');
   if (body === '') return { ...params };
   if (request.headers['content-type']?.startsWith('application/json')) {
-    for (const [name, value] of Object.entries(JSON.parse(body) as Record<string, unknown>)) {
+    const object = parseObject(body);
+    if (!object) return new ApiError(400, 'malformed JSON string', { bare: true });
+    for (const [name, value] of Object.entries(object)) {
       if (value !== null && value !== undefined)
         add(name, value === true ? '1' : value === false ? '0' : String(value));
     }
@@ -231,4 +253,15 @@ async function readParams(request: IncomingMessage, url: URL): Promise<Record<st
     for (const [name, value] of new URLSearchParams(body)) add(name, value);
   }
   return { ...params };
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -35,7 +35,7 @@ export const ct100: GuestSpec = {
   node: 'pve1',
   name: 'ct100',
   storage: 'local',
-  config: { memory: 256, swap: 0, onboot: 0 },
+  config: { memory: 256, swap: 0 },
 };
 export const ct102: GuestSpec = {
   vmid: 102,
@@ -44,7 +44,7 @@ export const ct102: GuestSpec = {
   storage: 'btr',
   disk: 1,
   running: false,
-  config: { memory: 128, swap: 0, onboot: 0 },
+  config: { memory: 128, swap: 0 },
 };
 export const ct120: GuestSpec = {
   vmid: 120,
@@ -52,7 +52,7 @@ export const ct120: GuestSpec = {
   name: 'ct120',
   storage: 'zfs',
   disk: 1,
-  config: { memory: 128, swap: 0, onboot: 0 },
+  config: { memory: 128, swap: 0 },
 };
 export const vm200: GuestSpec = {
   vmid: 200,
@@ -62,7 +62,7 @@ export const vm200: GuestSpec = {
   storage: 'btr',
   disk: 1,
   running: false,
-  config: { memory: '128', onboot: 0 },
+  config: { memory: '128', cores: 1 },
   startFails: true,
 };
 export const ct110: GuestSpec = {
@@ -72,7 +72,7 @@ export const ct110: GuestSpec = {
   storage: 'btr',
   disk: 1,
   tags: 'bot;web',
-  config: { memory: 192, swap: 0, cores: 2, onboot: 0 },
+  config: { memory: 192, swap: 0, cores: 2 },
 };
 
 /** The cluster of the 8.4 recordings. */

@@ -1,0 +1,215 @@
+import type { Effects, Faults, RequestFault, RequestMatch, TaskFault, TaskMatch } from './faults.ts';
+import { crmRoundMs, HaManager } from './ha.ts';
+import { ReplicationScheduler } from './replication.ts';
+import type { Listener, SeenRequest } from './server.ts';
+import type { Simulation } from './simulation.ts';
+import type { Tasks } from './tasks.ts';
+import type { Pve } from './types.ts';
+import type { World } from './world.ts';
+
+/** A running Proxmox world. */
+export class Simulator {
+  readonly pve: Pve;
+  readonly world: World;
+  readonly tasks: Tasks;
+  readonly faults: Faults;
+  readonly effects: Effects;
+  /** Every request that came in, oldest first. */
+  readonly requests: SeenRequest[];
+  readonly fingerprint: string;
+  /** The certificate, PEM. */
+  readonly certificate: string;
+  readonly #listeners: Map<string, Listener>;
+  readonly #sim: Simulation;
+  readonly #ha: HaManager;
+  readonly #scheduler: ReplicationScheduler;
+  readonly #rounds: (() => void)[] = [];
+  #darkness: 'refuse' | 'hang' = 'refuse';
+
+  constructor(parts: {
+    sim: Simulation;
+    listeners: Map<string, Listener>;
+    requests: SeenRequest[];
+    fingerprint: string;
+    certificate: string;
+    taskMs: number;
+    speed: number;
+  }) {
+    this.#sim = parts.sim;
+    this.#listeners = parts.listeners;
+    this.pve = parts.sim.world.pve;
+    this.world = parts.sim.world;
+    this.tasks = parts.sim.tasks;
+    this.faults = parts.sim.faults;
+    this.effects = parts.sim.effects;
+    this.requests = parts.requests;
+    this.fingerprint = parts.fingerprint;
+    this.certificate = parts.certificate;
+    this.#ha = new HaManager(this.world, this.tasks, this.effects, parts.speed || 10);
+    this.#scheduler = new ReplicationScheduler(this.world, { runMs: parts.taskMs });
+    this.world.onPowerLoss.push((node) => void this.#listener(node.name).goDark(this.#darkness));
+    this.world.onPowerUp.push((node) => void this.#listener(node.name).comeBack());
+    if (parts.speed > 0) {
+      this.#every(crmRoundMs / parts.speed, () => this.#ha.round());
+      this.#every(60_000 / parts.speed, () => this.#scheduler.round());
+    }
+  }
+
+  #every(ms: number, run: () => void): void {
+    const index = this.#rounds.length;
+    const again = () => {
+      run();
+      this.#rounds[index] = this.world.clock.after(ms, again);
+    };
+    this.#rounds.push(this.world.clock.after(ms, again));
+  }
+
+  /** One round of HA now. */
+  haRound(): void {
+    this.#ha.round();
+  }
+
+  /** One round of every node's replication scheduler now. */
+  replicationRound(): void {
+    this.#scheduler.round();
+  }
+
+  /** Base URL of a node's listener, `https://127.0.0.1:40001`. */
+  url(node: string): string {
+    return this.#listener(node).url;
+  }
+
+  /** All base URLs, in the order of the world's nodes. */
+  get urls(): string[] {
+    return [...this.#listeners.values()].map((each) => each.url);
+  }
+
+  get nodes(): string[] {
+    return [...this.#listeners.keys()];
+  }
+
+  /** Token id to `id=secret`, ready for `PVEAPIToken=`. */
+  get tokens(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.world.state.tokens.values()].map((token) => [token.id, `${token.id}=${token.secret}`]),
+    );
+  }
+
+  /** `id=secret` of one token, for example `bascule@pve!operate`. */
+  token(id: string): string {
+    const token = this.world.state.tokens.get(id);
+    if (!token) throw new Error(`this world has no token ${id}`);
+    return `${id}=${token.secret}`;
+  }
+
+  #listener(node: string): Listener {
+    const listener = this.#listeners.get(node);
+    if (!listener) throw new Error(`this world has no node ${node}`);
+    return listener;
+  }
+
+  /** Pulls a node's plug: guests stop, tasks die, its address refuses connections or (`hang`) never answers. */
+  async unplug(node: string, how: 'refuse' | 'hang' = 'refuse'): Promise<void> {
+    this.#darkness = how;
+    this.world.unplug(node);
+    await this.#listener(node).goDark(how);
+  }
+
+  async plug(node: string): Promise<void> {
+    this.world.plug(node);
+    await this.#listener(node).comeBack();
+  }
+
+  /** Cuts the network between groups of nodes; every listener keeps answering. */
+  partition(...groups: string[][]): void {
+    this.world.partition(groups);
+  }
+
+  heal(): void {
+    this.world.heal();
+  }
+
+  /** The listener goes dark although the node lives (its pveproxy is down or stuck); others get 595 or 596 for it. */
+  async silence(node: string, how: 'refuse' | 'hang' = 'refuse'): Promise<void> {
+    this.#sim.proxyTrouble.set(
+      node,
+      how === 'refuse'
+        ? { status: 595, reason: 'Connection refused' }
+        : { status: 596, reason: 'Connection timed out' },
+    );
+    await this.#listener(node).goDark(how);
+  }
+
+  async unsilence(node: string): Promise<void> {
+    this.#sim.proxyTrouble.delete(node);
+    await this.#listener(node).comeBack();
+  }
+
+  failNext(match: RequestMatch, answer: { status: number; reason: string; body?: unknown }): void {
+    this.faults.onRequest(match, { kind: 'answer', ...answer });
+  }
+
+  /** The next matching request is executed and its connection closed without an answer. */
+  loseAnswer(match: RequestMatch): void {
+    this.faults.onRequest(match, { kind: 'lose-answer' });
+  }
+
+  /** The next matching request is never answered; with `execute` it is carried out all the same. */
+  hang(match: RequestMatch, execute = false): void {
+    this.faults.onRequest(match, { kind: 'hang', execute });
+  }
+
+  onRequest(match: RequestMatch, fault: RequestFault): void {
+    this.faults.onRequest(match, fault);
+  }
+
+  /** Makes the next matching task slow, fail, warn or die: see TaskFault. */
+  onTask(match: TaskMatch, fault: TaskFault): void {
+    this.faults.onTask(match, fault);
+  }
+
+  killTask(upid: string): void {
+    this.tasks.kill(upid);
+  }
+
+  /** Leaves `free` bytes on a node's storage. */
+  fillStorage(node: string, storage: string, free = 0): void {
+    this.world.fill(node, storage, free);
+  }
+
+  dropTemplate(volid: string, node?: string): void {
+    this.world.dropVolume(volid, node);
+  }
+
+  expireToken(id: string): void {
+    const token = this.world.state.tokens.get(id);
+    if (!token) throw new Error(`this world has no token ${id}`);
+    token.expire = 1;
+  }
+
+  withdrawToken(id: string): void {
+    this.world.state.tokens.delete(id);
+  }
+
+  /** Takes away every grant of a user or token at a path. */
+  revoke(ugid: string, path: string): void {
+    this.world.state.acl = this.world.state.acl.filter((entry) => !(entry.ugid === ugid && entry.path === path));
+  }
+
+  grant(ugid: string, path: string, role: string, propagate = true): void {
+    this.world.state.acl.push({ ugid, path, role, propagate });
+  }
+
+  setQdevice(connected: boolean): void {
+    if (!this.world.qdevice) throw new Error('this world has no QDevice');
+    this.world.qdevice.connected = connected;
+    this.world.recount();
+  }
+
+  async close(): Promise<void> {
+    for (const cancel of this.#rounds) cancel();
+    this.#scheduler.stop();
+    this.tasks.stop();
+    await Promise.all([...this.#listeners.values()].map((each) => each.close()));
+  }
+}
