@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { homeBlocks, renderCard } from '../adapters/slack/render.ts';
 import { escapedWithin, typedText } from '../adapters/slack/text.ts';
 import type { Card } from '../src/contracts/card.ts';
+import { cut, visible } from '../src/contracts/visible.ts';
 import { cards, hostile, hostileTexts } from './cards.ts';
 import { limitsPresent } from './oracles/limits.ts';
 import { checkBlocks, checkView } from './oracles/slack-blocks.ts';
@@ -123,6 +124,18 @@ describe('cards on Slack', () => {
           expect(out).toMatch(/^(?:[^<>&]|&(?:amp|lt|gt);)*$/);
         },
       ),
+    );
+  });
+
+  test('a cut text fits, is the beginning of the whole and tears no character apart', () => {
+    const all = fc.oneof(fc.constantFrom(...Object.values(hostileTexts)), fc.string({ unit: 'grapheme' })).map(visible);
+    fc.assert(
+      fc.property(all, fc.integer({ min: 1, max: 300 }), (text, max) => {
+        const shown = cut(text, max);
+        expect(shown.length).toBeLessThanOrEqual(max);
+        expect(shown.isWellFormed()).toBe(true);
+        if (shown !== text) expect(text.startsWith(shown.slice(0, -1))).toBe(true);
+      }),
     );
   });
 

@@ -58,7 +58,7 @@ function cardBlocks(card: Card, prefix = ''): Block[] {
   const left = (card.actions?.length ?? 0) - buttons.length;
   const small = [left > 0 ? more(left, 'button') : '', plain(card.footer ?? '', FOOTER_MAX, '')].filter(Boolean);
   const fixed = title.length + buttons.length * BUTTON_LABEL_MAX + small.join('').length;
-  const body = bodyElements(card, MESSAGE_BUDGET - fixed);
+  const body = joined(bodyElements(card, MESSAGE_BUDGET - fixed));
   return [
     { type: 'header', text: { type: 'plain_text', text: title, emoji: false } },
     ...(body.length > 0 ? [{ type: 'rich_text', elements: body } satisfies types.RichTextBlock] : []),
@@ -106,6 +106,23 @@ function bodyElements(card: Card, room: number): RichElement[] {
     const elements = part(Math.floor(left / (parts.length - index)));
     left -= length(elements);
     return elements;
+  });
+}
+
+/** Neighbouring sections as one, without a line break at its end: Slack shows each of these as an empty line. */
+function joined(elements: readonly RichElement[]): RichElement[] {
+  const out: RichElement[] = [];
+  for (const element of elements) {
+    const last = out.at(-1);
+    if (element.type === 'rich_text_section' && last?.type === 'rich_text_section')
+      out[out.length - 1] = section(...([...last.elements, ...element.elements] as types.RichTextText[]));
+    else out.push(element);
+  }
+  return out.map((element) => {
+    const end = element.elements.at(-1);
+    if (element.type !== 'rich_text_section' || end?.type !== 'text') return element;
+    const rest = element.elements.slice(0, -1) as types.RichTextText[];
+    return section(...rest, { ...end, text: end.text.replace(/\n$/, '') });
   });
 }
 

@@ -72,7 +72,9 @@ export function socketReceiver(options: SocketOptions): Receiver {
 
   /** One connection that has said hello. */
   const connect = async () => {
-    const socket = new WebSocket(await options.address());
+    const address = await options.address();
+    end.signal.throwIfAborted();
+    const socket = new WebSocket(address);
     const link: Link = { socket, leaving: false, heardAt: performance.now() };
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const late = setTimeout(() => reject(new Error('no hello')), HELLO_WITHIN_MS);
@@ -116,7 +118,7 @@ export function socketReceiver(options: SocketOptions): Receiver {
    */
   const spread = (hello: Record<string, unknown>) => {
     const { approximate_connection_time: seconds } = (hello.debug_info ?? {}) as Record<string, unknown>;
-    if (stagger || typeof seconds !== 'number' || !(seconds > 60) || end.signal.aborted) return;
+    if (stagger || typeof seconds !== 'number' || !(seconds > 0) || end.signal.aborted) return;
     stagger = setTimeout(
       () =>
         void connect().catch((error: unknown) => {

@@ -103,6 +103,34 @@ describe('forms, buttons and the home tab', () => {
     );
   });
 
+  test('in a direct message no mention is needed, and what the app itself said is no command', async () => {
+    const { slack } = driver;
+    const message = (event_id: string, event: object) =>
+      slack.sockets.send(
+        {
+          id: event_id,
+          kind: 'events_api',
+          payload: {
+            type: 'event_callback',
+            team_id: slack.teamId,
+            event_id,
+            event: { type: 'message', channel: 'DU000ALICE', channel_type: 'im', ts: '1.1', ...event },
+          },
+          attempts: [],
+          acks: [],
+          done: new Promise(() => undefined),
+        },
+        0,
+      );
+    message('Ev1', { user: slack.botUser, bot_id: 'B000000001', text: 'ct list' });
+    message('Ev2', { user: 'U000ALICE', subtype: 'message_changed', text: 'ct list' });
+    message('Ev3', { user: 'U000ALICE', text: 'quorum' });
+    await driver.until(() =>
+      slack.messages('DU000ALICE').some((one) => slack.visibleText(one).includes('echo quorum')),
+    );
+    expect(desk.handled).toEqual(['quorum']);
+  });
+
   test('the home tab shows what I may do, and its buttons answer in the direct message', async () => {
     desk.homeCards = [
       { title: 'Waits for you', tone: 'warning', actions: [{ ref: 'home1', label: 'Approve' }] },

@@ -1,7 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { createSlack } from '../../adapters/slack/index.ts';
+import { socketReceiver } from '../../adapters/slack/socket.ts';
 import { Failed } from '../../src/contracts/failure.ts';
-import { startSlack } from '../platforms/slack.ts';
+import { type FakeSlack, startSlack } from '../platforms/slack.ts';
 import { type ScriptedDesk, scriptedDesk } from './desk.ts';
 import { type SlackDriver, slackDriver } from './slack-driver.ts';
 
@@ -110,6 +114,51 @@ describe('Socket Mode', () => {
     await driver.says('alice', 'whoami');
     await driver.until(() => driver.log.some(({ says }) => says.includes('not handled')));
     expect(JSON.stringify(driver.log)).not.toMatch(/xox|xapp|response\/|ticket/);
+  });
+});
+
+describe('connections over time', () => {
+  /** What createSlack does for the receiver, with patience cut short. */
+  const receiver = async (slack: FakeSlack, silenceMs?: number) => {
+    const made = socketReceiver({
+      address: async () => String(slack.sockets.open().url),
+      log: () => undefined,
+      now: Date.now,
+      silenceMs,
+    });
+    await made.start();
+    return made;
+  };
+
+  test('a connection that has gone silent is replaced, one that answers pings stays', async () => {
+    const slack = await startSlack();
+    const made = await receiver(slack, 300);
+    const [dead, alive] = slack.sockets.connections;
+    dead!.socket.pause();
+    await slack.waitFor(() => slack.sockets.opened >= 3 && slack.sockets.connections.length >= 3);
+    let answered = 0;
+    alive!.socket.on('ping', () => answered++);
+    await slack.waitFor(() => answered > 5);
+    expect(slack.sockets.connections).toContain(alive);
+    expect(slack.sockets.opened).toBe(3);
+    dead!.socket.resume();
+    await made.stop();
+    await slack.stop();
+  });
+
+  test('two connections opened together get a third one half a life later, so that not all end at once', async () => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.on('connection', (socket) =>
+      socket.send(JSON.stringify({ type: 'hello', debug_info: { approximate_connection_time: 0.2 } })),
+    );
+    const made = socketReceiver({ address: async () => `ws://127.0.0.1:${port}`, log: () => undefined, now: Date.now });
+    await made.start();
+    await vi.waitUntil(() => server.clients.size === 3, { timeout: 10_000 });
+    await made.stop();
+    server.close();
+    for (const client of server.clients) client.terminate();
   });
 });
 
