@@ -17,6 +17,8 @@ export type Verb = 'start' | 'shutdown' | 'stop' | 'reboot';
 
 interface VerbRow {
   readonly risk: 'routine' | 'disruptive';
+  /** Begins the title: `Shut down CT 103 robotoff`. */
+  readonly order: string;
   /** Completes `103 robotoff was not …`. */
   readonly done: string;
   readonly summary: string;
@@ -32,6 +34,7 @@ interface VerbRow {
 const VERBS: Readonly<Record<Verb, VerbRow>> = {
   start: {
     risk: 'routine',
+    order: 'Start',
     done: 'started',
     summary: 'and wait until it runs',
     needs: 'stopped',
@@ -42,6 +45,7 @@ const VERBS: Readonly<Record<Verb, VerbRow>> = {
   },
   shutdown: {
     risk: 'disruptive',
+    order: 'Shut down',
     done: 'shut down',
     summary: 'cleanly; never cuts the power',
     needs: 'running',
@@ -52,6 +56,7 @@ const VERBS: Readonly<Record<Verb, VerbRow>> = {
   },
   stop: {
     risk: 'disruptive',
+    order: 'Stop',
     done: 'stopped',
     summary: 'hard, like pulling its plug',
     needs: 'running',
@@ -62,6 +67,7 @@ const VERBS: Readonly<Record<Verb, VerbRow>> = {
   },
   reboot: {
     risk: 'disruptive',
+    order: 'Reboot',
     done: 'rebooted',
     summary: 'cleanly and wait until it runs again',
     needs: 'running',
@@ -88,7 +94,7 @@ export function powerCommand(type: GuestType, verb: Verb): ChangeCommand<PlainOp
   const example = type === 'lxc' ? '103' : '200';
   return defineCommand<PlainOptions>({
     name: `${noun} ${verb}`,
-    summary: `${verb[0]!.toUpperCase()}${verb.slice(1)} a ${type === 'lxc' ? 'container' : 'VM'} ${row.summary}`,
+    summary: `${row.order} a ${type === 'lxc' ? 'container' : 'VM'} ${row.summary}`,
     examples: [`${noun} ${verb} ${example}`, ...(patient ? [`${noun} ${verb} ${example} timeout:2m`] : [])],
     options,
     positional: ['vmid'],
@@ -124,7 +130,7 @@ async function planPower(
     version: 1,
     cluster: view.name,
     target: guestTarget(guest),
-    title: `${verb[0]!.toUpperCase()}${verb.slice(1)} ${guestLabel(guest)} on ${guest.node}`,
+    title: `${row.order} ${guestLabel(guest)} on ${guest.node}`,
     intent: { node: guest.node, seconds: verb === 'shutdown' || verb === 'reboot' ? seconds : null },
     guards: [...guards, { code: `guest:${row.needs}`, says: `it is ${row.needs}` }],
     observations: [

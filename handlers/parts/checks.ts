@@ -41,8 +41,8 @@ export function online(node: Node, nodes: readonly Node[], what: string, option 
 }
 
 /** The guest's own node must be up: otherwise nothing about the guest can be changed or believed. */
-export async function reachable(guest: Guest, { view }: PlanContext, what: string): Promise<Guard> {
-  const node = (await view.nodes()).find((candidate) => candidate.name === guest.node);
+export async function reachable(guest: Guest, { everything }: PlanContext, what: string): Promise<Guard> {
+  const node = (await everything.nodes()).find((candidate) => candidate.name === guest.node);
   if (node?.online) return { code: `node-online:${node.name}`, says: `${node.name} is online` };
   return fail('unavailable', {
     what,

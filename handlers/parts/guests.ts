@@ -29,7 +29,7 @@ export async function listGuests(type: GuestType, filter: GuestFilter, context: 
   const [guests, nodes] = await Promise.all([view.guests(), view.nodes()]);
   const offline = new Set(nodes.filter((node) => !node.online).map((node) => node.name));
   const shown = guests.filter((guest) => guest.type === type && fits(guest, filter));
-  const running = shown.filter((guest) => guest.status === 'running').length;
+  const running = shown.filter((guest) => statusOf(guest, offline) === 'running').length;
   const unknown = shown.filter((guest) => statusOf(guest, offline).startsWith('unknown')).length;
   if (shown.length === 0) return { title: `${view.name}: no ${LABEL[type]} that you may see`, tone: 'plain' };
   return {
@@ -42,7 +42,7 @@ export async function listGuests(type: GuestType, filter: GuestFilter, context: 
         guest.name || '?',
         guest.node,
         statusOf(guest, offline),
-        guest.status === 'running' ? usedOf(guest.memoryUsed, guest.memoryTotal) : '',
+        statusOf(guest, offline) === 'running' ? usedOf(guest.memoryUsed, guest.memoryTotal) : '',
         notesOf(guest),
       ]),
     },

@@ -5,6 +5,7 @@ import type {
   ChangeCommand,
   Command,
   ControlCommand,
+  ControlContext,
   PlanContext,
   ReadCommand,
   ReadContext,
@@ -153,7 +154,7 @@ export async function actOf(
   name: string,
   given: Readonly<Record<string, string>>,
   records: Records,
-  cancel: (id: string) => Promise<'withdrawn' | 'stopping' | 'already-over'>,
+  cancel: ControlContext['cancel'],
 ): Promise<Card> {
   const command = commandNamed(name) as ControlCommand;
   return command.act(parse(command, given), {

@@ -1,0 +1,252 @@
+import { describe, expect, test } from 'vitest';
+import { commands } from '../handlers/index.ts';
+import type { ChangeCommand } from '../src/contracts/command.ts';
+import { fingerprint, type Plan } from '../src/contracts/plan.ts';
+import { commandNamed, house, planOf } from './views/ask.ts';
+import { type FakeWorld, fourNodes, GIB, job, NOW } from './views/fake-view.ts';
+import { goldenJson } from './views/golden.ts';
+
+/** Each changing command in a normal case: its plan and both cards are golden files. */
+const normal: Readonly<Record<string, readonly [Readonly<Record<string, string>>, (world: FakeWorld) => void]>> = {
+  'ct create': [{ hostname: 'Newbie', node: 'OVH1', memory: '4G', disk: '20', tags: 'web' }, () => {}],
+  'ct destroy': [{ vmid: 'metabase', confirm: '110' }, () => {}],
+  'ct start': [{ vmid: '110' }, () => {}],
+  'ct shutdown': [{ vmid: 'robotoff' }, () => {}],
+  'ct stop': [{ vmid: '117' }, () => {}],
+  'ct reboot': [{ vmid: '103', timeout: '2m' }, () => {}],
+  'vm start': [{ vmid: '200' }, (world) => (world.guests[3] = { ...world.guests[3]!, status: 'stopped' })],
+  'vm shutdown': [{ vmid: '200' }, () => {}],
+  'vm stop': [{ vmid: '200' }, () => {}],
+  'vm reboot': [{ vmid: 'win' }, () => {}],
+  'replication add': [{ vmid: '110', target: 'ovh4', schedule: 'mon..fri 8..18:00' }, () => {}],
+  'replication remove': [{ job: '103-0' }, () => {}],
+  'replication disable': [{ job: '103' }, () => {}],
+  'replication enable': [
+    { job: '103-0' },
+    (world) => (world.jobs = [job('103-0', 'ovh1', 'ovh3', { disabled: true })]),
+  ],
+};
+
+describe('plans', () => {
+  for (const [name, [options, arrange]] of Object.entries(normal)) {
+    test(`${name} plans what its golden file says`, async () => {
+      const world = fourNodes();
+      arrange(world);
+      const plan = await planOf(name, options, world);
+      const command = commandNamed(name) as ChangeCommand;
+      const run = { id: 'r-1', state: 'done', steps: [], left: [] } as const;
+      const golden = { plan, preview: command.preview(plan), result: command.result(plan, run) };
+      await expect(goldenJson(golden)).toMatchFileSnapshot(`golden/plans/${name.replace(' ', '-')}.json`);
+    });
+  }
+
+  test('every command that changes a cluster has a golden plan', () => {
+    const changing = commands.filter((command) => 'plan' in command).map((command) => command.name);
+    expect(Object.keys(normal).sort()).toEqual(changing.sort());
+  });
+
+  test('planning never waits on anything but the view, and a plan is plain JSON', async () => {
+    for (const [name, [options, arrange]] of Object.entries(normal)) {
+      const world = fourNodes();
+      arrange(world);
+      const plan = await planOf(name, options, world);
+      expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+      expect(plan.command).toBe(name);
+      expect(plan.version).toBe((commandNamed(name) as ChangeCommand).version);
+      expect(plan.locks).toEqual([`guest/off/${plan.target.vmid}`]);
+    }
+  });
+});
+
+describe('ct create', () => {
+  const create = (options: Record<string, string>, world = fourNodes(), around = {}) =>
+    planOf('ct create', { hostname: 'newbie', ...options }, world, around);
+
+  test('without a node takes the one with most free memory where everything fits', async () => {
+    expect((await create({})).target.node).toBe('ovh1');
+    const world = fourNodes();
+    world.templates['ovh1'] = [];
+    expect((await create({}, world)).target.node).toBe('ovh2');
+  });
+
+  test('names the reason of every node when it fits none', async () => {
+    const world = fourNodes();
+    world.templates = {};
+    await expect(create({}, world)).rejects.toThrow(/ovh1: ovh1 has no template.*ovh4: ovh4 has no template/);
+  });
+
+  test('the next free number skips taken addresses, reserved numbers and those of waiting requests', async () => {
+    const world = fourNodes();
+    world.guests[3] = { ...world.guests[3]!, networks: [{ name: 'net0', ip: '10.1.0.100/24' }] };
+    const reserved = ['vmid/off/101', 'address/off/10.1.0.102', 'vmid/other/104'];
+    expect((await create({}, world, { reserved })).target.vmid).toBe(104);
+  });
+
+  test('without a range the numbers end where the octet does', async () => {
+    const { range: _range, ...ct } = house.ct;
+    const world = fourNodes();
+    for (let vmid = 100; vmid < 254; vmid += 1) {
+      if (!world.guests.some((guest) => guest.vmid === vmid)) {
+        world.guests.push({ vmid, name: `g${vmid}`, node: 'ovh4', networks: [] });
+      }
+    }
+    expect((await create({}, world, { house: { ct } })).intent['address']).toBe('10.1.0.254/24');
+    world.guests.push({ vmid: 254, name: 'last', node: 'ovh4', networks: [] });
+    await expect(create({}, world, { house: { ct } })).rejects.toThrow();
+  });
+
+  test('planning again keeps number, node and template although better ones appeared', async () => {
+    const world = fourNodes();
+    const before = await create({}, world);
+    world.nodes[3] = { ...world.nodes[3]!, memoryUsed: 1 * GIB };
+    world.templates['ovh1']!.unshift({
+      volid: 'local:vztmpl/debian-13-standard_13.9-1_amd64.tar.zst',
+      name: 'debian-13-standard_13.9-1_amd64',
+      storage: 'local',
+    });
+    world.guests = world.guests.filter((guest) => guest.vmid !== 103);
+    const again = await create({}, world, { previous: before });
+    expect(fingerprint(again)).toBe(fingerprint(before));
+    expect(fingerprint(await create({}, world))).not.toBe(fingerprint(before));
+  });
+
+  test('planning again takes another number when somebody took it meanwhile', async () => {
+    const world = fourNodes();
+    const before = await create({}, world);
+    world.guests.push({ vmid: before.target.vmid!, name: 'thief', node: 'ovh2', networks: [] });
+    const again = await create({}, world, { previous: before });
+    expect(again.target.vmid).toBe(101);
+    expect(fingerprint(again)).not.toBe(fingerprint(before));
+  });
+
+  test('free space, memory and ages are shown and not hashed', async () => {
+    const before = await create({});
+    const world = fourNodes();
+    world.nodes[0] = { ...world.nodes[0]!, memoryUsed: 21 * GIB };
+    world.storages['ovh1']![0] = { ...world.storages['ovh1']![0]!, free: 300 * GIB };
+    const again = await create({}, world, { previous: before });
+    expect(again.observations).not.toEqual(before.observations);
+    expect(fingerprint(again)).toBe(fingerprint(before));
+  });
+
+  test('a gateway outside the network is said on the card', async () => {
+    const plan = await create({}, fourNodes(), { house: { ct: { ...house.ct, gateway: '10.0.0.1' } } });
+    const card = (commandNamed('ct create') as ChangeCommand).preview(plan);
+    expect(card.lines?.[0]).toBe('10.1.0.100/24 vmbr0 gw 10.0.0.1 (outside /24!)');
+    expect(plan.risks.map((risk) => risk.code)).toContain('gateway-outside');
+  });
+
+  test('guests of a dead node may hold the address, which is a risk people see', async () => {
+    const world = fourNodes();
+    world.nodes[1] = { ...world.nodes[1]!, online: false };
+    const codes = (await create({}, world)).risks.map((risk) => risk.code);
+    expect(codes).toEqual(['addresses-unread:ovh2', 'quorum-margin-0']);
+  });
+
+  test('replicate:no, start:no leave those steps out; no password is ever sent', async () => {
+    const plan = await create({ replicate: 'no', start: 'no' });
+    expect(plan.steps.map((step) => step.name)).toEqual(['create']);
+    expect(Object.keys(plan.steps[0]!.call.params)).not.toContain('password');
+    expect((await create({})).steps.map((step) => step.name)).toEqual(['create', 'start', 'replicate']);
+  });
+
+  test('the house target that is the node itself is passed over for the next', async () => {
+    expect((await create({ node: 'ovh3' })).intent['replicateTo']).toBe('ovh4');
+  });
+
+  test('without house targets it is not replicated unless somebody asks', async () => {
+    const around = { house: { ct: { ...house.ct, replicateTo: [] } } };
+    expect((await create({}, fourNodes(), around)).intent['replicateTo']).toBeNull();
+    expect((await create({ replicate: 'ovh2' }, fourNodes(), around)).intent['replicateTo']).toBe('ovh2');
+  });
+});
+
+describe('risks', () => {
+  const codes = (plan: Plan) => plan.risks.map((risk) => risk.code);
+
+  test('stopping an HA-managed guest says that HA will keep it down', async () => {
+    const world = fourNodes();
+    world.services = [{ sid: 'ct:103', node: 'ovh1', crmState: 'started', state: 'started', requested: 'started' }];
+    const plan = await planOf('ct stop', { vmid: '103' }, world);
+    expect(plan.risks).toEqual([
+      {
+        code: 'ha-managed',
+        says: 'HA keeps it down: the wanted state becomes "stopped", nothing restarts it until someone starts it',
+      },
+    ]);
+    const reboot = await planOf('ct reboot', { vmid: '103' }, world);
+    expect(reboot.risks[0]?.says).toContain('HA stays in charge');
+    world.guests[0] = { ...world.guests[0]!, status: 'stopped' };
+    const start = await planOf('ct start', { vmid: '103' }, world);
+    expect((commandNamed('ct start') as ChangeCommand).preview(start).lines?.join()).toContain('HA starts it');
+  });
+
+  test('a production tag and a cluster without a spare node are dangers of a stop', async () => {
+    const world = fourNodes();
+    world.nodes[3] = { ...world.nodes[3]!, online: false };
+    expect(codes(await planOf('ct stop', { vmid: '117' }, world))).toEqual(['prod-tag', 'quorum-margin-0']);
+  });
+
+  test('destroying names HA, copies and the missing backup', async () => {
+    const world = fourNodes();
+    world.services = [{ sid: 'ct:110', node: 'ovh1' }];
+    world.jobs = [job('110-0', 'ovh1', 'ovh3'), job('110-1', 'ovh1', 'ovh4')];
+    world.backups = [];
+    const plan = await planOf('ct destroy', { vmid: '110', confirm: '110' }, world);
+    expect(codes(plan)).toEqual(['ha-managed', 'replicated', 'no-recent-backup']);
+    expect(plan.risks[1]?.says).toContain('110-0 to ovh3, 110-1 to ovh4');
+    expect(plan.target.identity).toBe('BC:24:11:00:01:10');
+  });
+
+  test('a backup of yesterday is recent, one of the day before is not', async () => {
+    const world = fourNodes();
+    const destroy = () => planOf('ct destroy', { vmid: '110', confirm: '110' }, world);
+    const aged = (hours: number) => (world.backups = [{ ...world.backups[0]!, at: NOW / 1000 - hours * 3600 }]);
+    aged(25);
+    expect(codes(await destroy())).toEqual([]);
+    aged(27);
+    expect((await destroy()).risks).toEqual([{ code: 'no-recent-backup', says: 'the newest backup is 1 d 3 h old' }]);
+    world.broken.backups = 'no right to see them';
+    expect((await destroy()).risks[0]?.says).toBe('whether there is a backup cannot be read');
+  });
+
+  test('removing the last copy says so, removing one of two does not', async () => {
+    const world = fourNodes();
+    expect(codes(await planOf('replication remove', { job: '103-0' }, world))).toEqual(['last-replica']);
+    world.jobs.push(job('103-1', 'ovh1', 'ovh4'));
+    expect(codes(await planOf('replication remove', { job: '103-0' }, world))).toEqual([]);
+  });
+
+  test('disabling a job asks no node anything, so that a rescue is fast while nodes are down', async () => {
+    const world = fourNodes();
+    world.nodes[2] = { ...world.nodes[2]!, online: false };
+    await planOf('replication disable', { job: '103-0' }, world);
+    expect([...new Set(world.asked)].sort()).toEqual(['findGuest', 'membership', 'replicationJobs']);
+  });
+
+  test('enabling a job that has not run from this side warns that it overwrites the target', async () => {
+    const world = fourNodes();
+    world.jobs = [job('103-0', 'ovh1', 'ovh3', { disabled: true })];
+    expect(codes(await planOf('replication enable', { job: '103-0' }, world))).toEqual([]);
+    world.states = [{ ...world.states[0]!, lastSync: 0 }];
+    expect(codes(await planOf('replication enable', { job: '103-0' }, world))).toEqual(['overwrites-target']);
+  });
+
+  test('the number of a removed job is taken until it is gone', async () => {
+    const world = fourNodes();
+    world.jobs = [job('110-0', 'ovh1', 'ovh2', { removing: true })];
+    const around = { reserved: ['replication/off/110-1'] };
+    const plan = await planOf('replication add', { vmid: '110', target: 'ovh3' }, world, around);
+    expect(plan.intent['job']).toBe('110-2');
+  });
+
+  test('rights that cannot be read are shown, not assumed', async () => {
+    const world = fourNodes();
+    world.permissions = {};
+    const plan = await planOf('replication add', { vmid: '110', target: 'ovh3' }, world);
+    expect(plan.observations.at(-1)).toEqual({
+      label: 'Token rights',
+      value: 'not checked: the token sees none of its own rights',
+    });
+  });
+});
