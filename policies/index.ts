@@ -19,7 +19,6 @@ import { actionUid, contextFor, entitiesFor, personUid, resourceUid } from './wo
 
 export { expandRoles, type RoleConfig } from './roles.ts';
 export { BUILT_IN_ACTIONS, type PolicyAction } from './schema.ts';
-export { explainNeeds } from './words.ts';
 
 export interface PolicyOptions {
   readonly preset: 'team' | 'strict' | 'solo';

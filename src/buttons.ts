@@ -35,6 +35,11 @@ export async function decideButton(
     );
   const over = overCard(button, request);
   if (over) return over;
+  if (doubt) {
+    return failureCard(
+      failure('unavailable', { what: 'Nothing was done', why: doubt, next: 'press it again in a minute' }),
+    );
+  }
   if (button.verb === 'confirm') return confirm(click, button, request, person, parts);
   const action = { approve: 'approve', deny: 'deny', withdraw: 'withdraw', stop: 'run.cancel' }[button.verb];
   const verdict = parts.requests.mayDecide(action, request, person, click.place);
@@ -48,7 +53,7 @@ export async function decideButton(
         body: { button: button.verb, why: verdict.why, policies: verdict.policies, actor: { ...click.actor } },
       },
     ]);
-    return refusalCard(`${button.verb} ${request.id}`, verdict, doubt);
+    return refusalCard(`${button.verb} ${request.id}`, verdict);
   }
   if (button.verb === 'withdraw' || button.verb === 'stop') {
     await parts.requests.cancel(request.id, person.id);

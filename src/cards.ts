@@ -2,7 +2,7 @@ import { DateTime } from 'luxon';
 import type { Action, Card } from './contracts/card.ts';
 import type { ChangeCommand } from './contracts/command.ts';
 import type { Failure } from './contracts/failure.ts';
-import type { Need, Verdict } from './contracts/policy.ts';
+import { type Need, needLine, type Verdict } from './contracts/policy.ts';
 import type { RequestRecord, RunRecord, StepRecord } from './contracts/records.ts';
 import type { ButtonVerb } from './contracts/store.ts';
 
@@ -39,26 +39,6 @@ export function brokenCard(reference: string): Card {
     ],
     private: true,
   };
-}
-
-/** What is still missing, one line each, exactly as the policies demand it. */
-export function needLines(needs: readonly Need[], requester: string): string[] {
-  return needs.map((need) => needLine(need, requester));
-}
-
-function needLine(need: Need, requester: string): string {
-  switch (need.kind) {
-    case 'approvals':
-      return `${need.have} of ${need.need} approvals from ${need.role}`;
-    case 'confirmation':
-      return `waits for ${requester} to confirm`;
-    case 'typed-confirmation':
-      return `waits for ${requester} to confirm by typing the name`;
-    case 'second-factor':
-      return `needs a second factor of ${requester}`;
-    case 'reason':
-      return 'needs a reason';
-  }
 }
 
 /** Short, unguessable enough, stable for one plan: the button's row in the store says what it means. */
@@ -120,7 +100,7 @@ function waitingCard(request: RequestRecord, scene: CardScene): Card {
   const votes = request.votes
     .filter((vote) => vote.fingerprint === request.fingerprint && vote.kind !== 'deny')
     .map((vote) => `${vote.kind === 'approve' ? 'approved' : 'confirmed'} by ${scene.nameOf(vote.person)}`);
-  const needs = needLines(scene.needs, scene.nameOf(request.requester));
+  const needs = scene.needs.map((need) => needLine(need, scene.nameOf(request.requester)));
   return {
     ...card,
     lines: [...(card.lines ?? []), ...votes, ...(needs.length > 0 ? [`Needs: ${needs.join('; ')}`] : [])],

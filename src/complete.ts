@@ -49,7 +49,7 @@ export function makeCompleter(parts: DeskParts): Completer {
           judge.allows(
             question(
               requests.scene(person, query.place, request.cluster),
-              'approval.show',
+              'request.see',
               'read',
               requestResource(request),
             ),

@@ -253,6 +253,7 @@ export class FrontDesk implements Desk {
   }
 
   async #change(command: ChangeCommand, asked: Asked, root: string): Promise<void> {
+    sure(command.name, asked.doubt);
     const refusal = this.#early(command, asked);
     if (refusal) return this.#refuse(asked, refusal);
     const { requests } = this.#parts;
@@ -280,6 +281,7 @@ export class FrontDesk implements Desk {
   }
 
   async #control(command: ControlCommand, asked: Asked, root: string): Promise<void> {
+    sure(command.name, asked.doubt);
     const { requests, store, judge } = this.#parts;
     const values = checkOptions(asked.parsed, root);
     const { person, ask } = asked;
@@ -332,7 +334,7 @@ export class FrontDesk implements Desk {
     return recordsFor(this.#parts.store, (request) => {
       const { judge, requests } = this.#parts;
       return judge.allows(
-        question(requests.scene(person, place, request.cluster), 'approval.show', 'read', requestResource(request)),
+        question(requests.scene(person, place, request.cluster), 'request.see', 'read', requestResource(request)),
       );
     });
   }
@@ -386,4 +388,14 @@ export class FrontDesk implements Desk {
     if (command.risk === 'control') return true;
     return judge.decide(question(scene, command.action, command.risk, resource, { early: true })).answer !== 'denied';
   }
+}
+
+/** A rule that forbids by role cannot fire for a role nobody could look up: while in doubt, nothing is changed. */
+function sure(what: string, doubt: string | undefined): void {
+  if (doubt)
+    fail('unavailable', {
+      what: `${what} was not run`,
+      why: doubt,
+      next: 'try again in a minute; if it stays, an admin checks the app’s scopes',
+    });
 }

@@ -269,7 +269,11 @@ export class Requests implements RunnerSide {
     const { store, people, clock } = this.#parts;
     const request = await store.request(id);
     if (request?.state !== 'waiting') return;
-    const { person } = await people.identify(request.actor);
+    const { person, doubt } = await people.identify(request.actor);
+    if (doubt) {
+      await store.move(id, ['waiting'], 'waiting', { note: doubt }, []);
+      return this.changed(id);
+    }
     const verdict = this.judge(request, request.votes, person, request.place);
     const at = clock.now();
     if (verdict.answer === 'allowed') {
@@ -369,7 +373,8 @@ export class Requests implements RunnerSide {
         next: 'ask for it again',
       });
     }
-    const { person } = await people.identify(request.actor);
+    const { person, doubt } = await people.identify(request.actor);
+    if (doubt) return this.#askAgain(request, [], doubt);
     const values = checkOptions(parseStructured(request.command, request.options, registry, ''), '');
     const plan = await this.plan(command, values, {
       person,
@@ -396,7 +401,8 @@ export class Requests implements RunnerSide {
         return fail('forbidden', { what: `${plan.title}: not run`, why: made.refused.why, next: 'ask an admin' });
       return { go: false, became: 'superseded' };
     }
-    const { kept, dropped } = await this.#freshVotes(request);
+    const { kept, dropped, doubt: unsure } = await this.#freshVotes(request);
+    if (unsure) return this.#askAgain(request, [], unsure);
     const verdict = this.judge(request, kept, person, request.place);
     await store.audit([
       {
@@ -446,11 +452,12 @@ export class Requests implements RunnerSide {
   /** Votes with the roles their people hold now; who may not approve any more loses the vote. */
   async #freshVotes(
     request: RequestRecord,
-  ): Promise<{ readonly kept: readonly Vote[]; readonly dropped: readonly Vote[] }> {
+  ): Promise<{ readonly kept: readonly Vote[]; readonly dropped: readonly Vote[]; readonly doubt?: string }> {
     const kept: Vote[] = [];
     const dropped: Vote[] = [];
     for (const vote of request.votes) {
-      const { person } = await this.#parts.people.identify(vote.actor);
+      const { person, doubt } = await this.#parts.people.identify(vote.actor);
+      if (doubt) return { kept, dropped, doubt };
       const may =
         vote.kind !== 'approve' || this.mayDecide('approve', request, person, request.place).answer === 'allowed';
       if (may && person.id === vote.person) kept.push({ ...vote, roles: person.roles });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { explainNeeds } from '../policies/index.ts';
 import { splitPolicies } from '../policies/split.ts';
+import { needLine } from '../src/contracts/policy.ts';
 import { ask, judge, refusal, robotoff, site, votesOf } from './policy-world.ts';
 
 const sre = { sre: {} };
@@ -100,7 +100,7 @@ describe('the card says exactly what is missing', () => {
     const verdict = judge({ ...roles, siteDir: site({ 'rules.cedar': rules }) }).decide(
       ask('ada', 'ct.destroy', robotoff, over),
     );
-    return verdict.answer === 'needs' ? explainNeeds(verdict.needs) : [verdict.answer, verdict.why];
+    return verdict.answer === 'needs' ? verdict.needs.map((need) => needLine(need)) : [verdict.answer, verdict.why];
   };
   const rule = (unless: string) =>
     `@id("site.rule") forbid (principal, action in Action::"changes", resource) unless { ${unless} };`;

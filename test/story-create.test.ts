@@ -8,7 +8,7 @@ describe.each(['8.4', '9.2'] as const)('creating a container on PVE %s', (pve) =
   test('a container asked for by one and approved by another exists, by the house rules, once', async () => {
     world = await openWorld({ pve });
     await world.oscar.says('ct create hostname:robotoff2 node:ovh1');
-    const card = await world.alice.reads('robotoff2', 'Needs: 0 of 1 approvals from operator');
+    const card = await world.alice.reads('robotoff2', 'Needs: 0 of 1 approval from operator');
     expect(card).toContain('Approve');
     await world.alice.clicks('Approve');
     await world.oscar.reads('robotoff2', 'approved by alice', 'ovh3');

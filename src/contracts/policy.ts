@@ -64,6 +64,22 @@ export type Need =
   | { readonly kind: 'second-factor' }
   | { readonly kind: 'reason' };
 
+/** One need in words, as it goes on the card: `1 of 2 approvals from sre`. */
+export function needLine(need: Need, requester = 'the requester'): string {
+  switch (need.kind) {
+    case 'approvals':
+      return `${need.have} of ${need.need} ${need.need === 1 ? 'approval' : 'approvals'} from ${need.role}`;
+    case 'confirmation':
+      return `confirmation by ${requester}`;
+    case 'typed-confirmation':
+      return `confirmation by ${requester}, typing the target's name or number`;
+    case 'second-factor':
+      return `a second factor from ${requester}`;
+    case 'reason':
+      return 'a reason';
+  }
+}
+
 export interface Verdict {
   /** allowed: go. needs: allowed once `needs` is met. denied: nothing on a card can change it. */
   readonly answer: 'allowed' | 'needs' | 'denied';
