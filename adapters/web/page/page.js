@@ -43,6 +43,7 @@ function become(id) {
   person = id;
   sessionStorage.setItem('bascule-person', id);
   people.show(id);
+  stream.reset();
   if (changed) speak(`You are now ${nameOf(id)}`);
   hangUp();
   hangUp = listen(

@@ -15,6 +15,7 @@ export function createStream(context) {
   const newest = byId('newest');
   const shown = new Map();
   let catchingUp = true;
+  let untold = new Set();
   // So that arrow keys scroll in every browser.
   scroller.tabIndex = 0;
 
@@ -44,15 +45,25 @@ export function createStream(context) {
     return element;
   };
 
+  const drop = (id) => {
+    shown.get(id)?.element.remove();
+    shown.delete(id);
+  };
+
   return {
-    /** Forgets everything, before the server tells it again. */
+    /**
+     * The server will tell everything again, perhaps to somebody else: what only the last person could see goes
+     * at once, the rest stays until {@link ready} so that nothing flickers and the keyboard keeps its place.
+     */
     reset() {
       catchingUp = true;
       scroller.setAttribute('aria-live', 'off');
-      shown.clear();
-      list.replaceChildren();
+      untold = new Set(shown.keys());
+      for (const [id, { message }] of shown) if (message.only !== undefined) drop(id);
     },
     ready() {
+      for (const id of untold) drop(id);
+      untold = new Set();
       catchingUp = false;
       scroller.setAttribute('aria-live', 'polite');
       this.look();
@@ -60,6 +71,7 @@ export function createStream(context) {
     /** Shows a new message or a new version of one. Returns whether it is new and in another channel. */
     show(message) {
       const stick = catchingUp || atBottom();
+      untold.delete(message.id);
       const old = shown.get(message.id);
       if (old && old.message.version >= message.version) return false;
       const thread = old?.thread ?? h('ol', { class: 'thread', 'aria-label': 'Thread' });
