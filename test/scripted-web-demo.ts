@@ -70,7 +70,7 @@ export interface ScriptedDemo {
 }
 
 /** Not started yet: call `web.start(desk)`. */
-export function createScriptedDemo(): ScriptedDemo {
+export function createScriptedDemo(port = 0): ScriptedDemo {
   const plugs = new Map(NODES.map((node) => [node, true]));
   const asks: Ask[] = [];
   const clicks: Click[] = [];
@@ -82,7 +82,7 @@ export function createScriptedDemo(): ScriptedDemo {
   };
   const web = createWeb({
     host: '127.0.0.1',
-    port: 0,
+    port,
     people: PEOPLE,
     channels: CHANNELS,
     panel,

@@ -9,6 +9,30 @@ globalThis.probes = {
     [...document.querySelectorAll('.card, .composer, .who, .message')]
       .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5)
       .map((one) => one.className),
+  /** What happens when a script tries to turn text into markup or code. */
+  tryMarkup: async () => {
+    const tell = (act) => {
+      try {
+        act();
+        return 'done';
+      } catch (error) {
+        return error.name;
+      }
+    };
+    const div = document.createElement('div');
+    const inner = tell(() => div.insertAdjacentHTML('beforeend', '<b>x</b>'));
+    const script = document.createElement('script');
+    const source = tell(() => {
+      script.src = 'https://evil.example/x.js';
+    });
+    const image = new Image();
+    const blocked = await new Promise((resolve) => {
+      image.onerror = () => resolve('blocked');
+      image.onload = () => resolve('loaded');
+      image.src = 'data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=';
+    });
+    return [inner, source, blocked];
+  },
   nameless: () =>
     [...document.querySelectorAll('button, input, select')]
       .filter((one) => !one.textContent?.trim() && !one.getAttribute('aria-label') && !one.labels?.length)

@@ -59,8 +59,9 @@ describe.skipIf(!CHROMIUM)('the chat page in Chromium', () => {
       wrong.push(`a box opened: ${dialog.message()}`);
       void dialog.dismiss();
     });
+    const home = demo.web.url;
     page.on('request', (request) => {
-      if (!request.url().startsWith(demo.web.url)) wrong.push(`asked ${request.url()}`);
+      if (!request.url().startsWith(home)) wrong.push(`asked ${request.url()}`);
     });
     await page.addInitScript({ path: PROBES });
     await page.goto(demo.web.url);
@@ -261,6 +262,33 @@ describe.skipIf(!CHROMIUM)('the chat page in Chromium', () => {
     await page.locator('#channels button', { hasText: 'alerts' }).click();
     await shows(page, 'FAILOVER');
     expect(await page.locator('#channels .count').allTextContents()).toEqual(['', '']);
+  });
+
+  test('markup is refused by the browser itself, should a script ever ask for it', async () => {
+    const page = await open();
+    expect(await probe(page, 'tryMarkup')).toEqual(['TypeError', 'TypeError', 'blocked']);
+    expect(wrong.length).toBeGreaterThan(0);
+    wrong = [];
+  });
+
+  test('when the bot starts anew, the page comes back by itself and a line typed meanwhile arrives once', async () => {
+    const page = await open();
+    await say(page, 'quorum');
+    await shows(page, 'QUORATE 4/4');
+    const { port } = new URL(demo.web.url);
+    await demo.web.stop();
+    await page.locator('#link[data-state=waiting]').waitFor();
+    await say(page, 'ct list');
+    demo = createScriptedDemo(Number(port));
+    demo.plugs.set('ovh4', false);
+    await demo.web.start(demo.desk);
+    await shows(page, '60 containers');
+    await page.locator('#link[data-state=open]').waitFor();
+    await page.locator('[data-switch=ovh4][aria-checked=false]').waitFor();
+    expect(await count(page, 'QUORATE')).toBe(0);
+    expect(demo.asks).toHaveLength(1);
+    expect(wrong.filter((line) => !/Failed to load resource|ERR_CONNECTION/.test(line))).toEqual([]);
+    wrong = [];
   });
 
   test('what waits for me opens as a dialog and gives the keyboard back', async () => {
