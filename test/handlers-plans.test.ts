@@ -240,6 +240,23 @@ describe('risks', () => {
     expect(plan.intent['job']).toBe('110-2');
   });
 
+  test('a VM is replicated without its CD, its cloud-init disk and devices of the host', async () => {
+    const world = fourNodes();
+    const volume = (key: string, volid: string, storage?: string) => ({ key, volid, storage, replicate: true });
+    world.guests[3] = {
+      ...world.guests[3]!,
+      volumes: [
+        volume('ide2', 'local:iso/debian-13.iso', 'local'),
+        volume('ide0', 'local-zfs:vm-200-cloudinit', 'local-zfs'),
+        volume('sata0', 'none'),
+        volume('scsi1', '/dev/disk/by-id/x'),
+        volume('scsi0', 'local-zfs:vm-200-disk-0', 'local-zfs'),
+      ],
+    };
+    const plan = await planOf('replication add', { vmid: '200', target: 'ovh4' }, world);
+    expect(plan.intent['storages']).toEqual(['local-zfs']);
+  });
+
   test('rights that cannot be read are shown, not assumed', async () => {
     const world = fourNodes();
     world.permissions = {};

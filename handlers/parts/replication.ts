@@ -62,8 +62,9 @@ export function replicates(
 export function storagesToCopy(detail: GuestDetail, storages: readonly Storage[], what: string): readonly string[] {
   const wanted = new Set<string>();
   for (const volume of detail.volumes) {
-    if (!volume.replicate || volume.volid === 'none' || volume.volid.startsWith('none,')) continue;
+    if (!volume.replicate || isMedium(volume.volid)) continue;
     if (volume.storage === undefined) {
+      if (detail.type === 'qemu') continue; // a device of the host, which Proxmox passes over for VMs only
       fail('conflict', {
         what,
         why: `${volume.key} is a bind or device mount (${volume.volid}), which cannot be replicated`,
@@ -80,6 +81,11 @@ export function storagesToCopy(detail: GuestDetail, storages: readonly Storage[]
     why: 'no volume of it needs a copy: all are on shared storage or excluded',
     next: 'nothing to do',
   });
+}
+
+/** CD drives and cloud-init disks are never copied. */
+function isMedium(volid: string): boolean {
+  return volid === 'none' || volid === 'cdrom' || volid.includes(':iso/') || /[-:/]cloudinit/.test(volid);
 }
 
 /** The first free job id of a guest; a job marked for removal still holds its number (ODDITIES 72). */
