@@ -124,8 +124,18 @@ export function watch(client: Client, log: Log): void {
   const told = (says: string) => (error: Error) => log({ level: 'warn', says, reason: networkCode(error) });
   client.on(Events.Error, told('discord.js reports an error'));
   client.on(Events.ShardError, told('the connection to Discord failed'));
-  client.on(Events.ShardReconnecting, () => log({ level: 'info', says: 'reconnecting to Discord' }));
-  client.on(Events.ShardResume, (_, replayed) => log({ level: 'info', says: 'resumed the Discord session', replayed }));
+  // discord.js tries again every half second and says so each time; one line per outage is enough.
+  let away = false;
+  client.on(Events.ShardReconnecting, () => {
+    if (!away) log({ level: 'warn', says: 'the connection to Discord is cut; reconnecting' });
+    away = true;
+  });
+  const back = (says: string, facts: object) => {
+    if (away) log({ level: 'info', says, ...facts });
+    away = false;
+  };
+  client.on(Events.ShardResume, (_, replayed) => back('the Discord session was resumed', { replayed }));
+  client.on(Events.ShardReady, () => back('Discord has given a new session', {}));
   client.on(Events.ShardDisconnect, ({ code }) =>
     log({ level: 'error', says: 'Discord ended the connection for good', code }),
   );
