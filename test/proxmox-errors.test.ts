@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Client, type ProxmoxEvent } from '../adapters/proxmox/client.ts';
 import type { Trust } from '../adapters/proxmox/trust.ts';
@@ -19,7 +20,7 @@ async function replay(answer?: Replay['answer']): Promise<Replay & { url: string
   return Object.assign(server, { url: await server.listen() });
 }
 
-const short = { connect: 800, read: 800, write: 800 };
+const short = { connect: 800, local: 800, read: 800, write: 800 };
 
 function connect(servers: readonly { url: string }[], tls: Trust, onEvent?: (event: ProxmoxEvent) => void): Client {
   const client = new Client({ name: 'off', urls: servers.map(({ url }) => url), token, tls, timings: short, onEvent });
@@ -379,6 +380,42 @@ describe('fail-over', () => {
     expect(wrong.received).toBe('');
   });
 });
+
+test('a server that accepts but never shakes hands has certainly not got a write', async () => {
+  const server = createServer();
+  const sockets: Socket[] = [];
+  server.on('connection', (socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  open.push({
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  });
+  const { port } = server.address() as AddressInfo;
+  const client = connect([{ url: `https://127.0.0.1:${port}` }], {});
+  expect(await failureOf(client.send(write))).toMatchObject({ kind: 'unavailable', sent: 'no' });
+});
+
+test('a connection that we close ourselves fails what still waits', async () => {
+  const server = await replay(() => 'hang');
+  const client = connect([server], pinned(server));
+  const question = failureOf(client.get(read));
+  await expect.poll(() => server.heard.length).toBe(1);
+  await client.close();
+  expect(await question).toMatchObject({ kind: 'internal' });
+  expect(client.closing.aborted).toBe(true);
+});
+
+test.for(['/x; reboot', '/$(reboot)', '/`reboot`', "/' && reboot"])(
+  'a right named %s is not put into a command for root',
+  async (path) => {
+    const server = await replay(() => refusal(403, `Permission check failed (${path}, VM.Audit)`));
+    const failure = await failureOf(connect([server], pinned(server)).get(read));
+    expect(failure.kind).toBe('no-privilege');
+    expect(failure.next).not.toContain('reboot');
+  },
+);
 
 test('a read after an error finds a fresh connection', async () => {
   let first = true;

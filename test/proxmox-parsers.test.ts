@@ -32,6 +32,7 @@ function asker(bodyFor: (path: string) => unknown): Asker {
     name: 'off',
     tokenId: 'root@pam!rt',
     urls: [url],
+    closing: new AbortController().signal,
     prefer: () => undefined,
     attempt: ({ path, says }) => ({ cluster: 'off', method: 'GET', path, says, token: 'root@pam!rt=x' }),
     get: async ({ path }) => {
@@ -179,7 +180,7 @@ describe.skipIf(!recordingsAreHere)('recorded answers', () => {
       fc.asyncProperty(spoils, fc.boolean(), async (list, told) => {
         const client = asker((asked) => spoilt(recorded.get(asked) ?? empty, list));
         const trace = { run: 'r1', intentAt: 1_795_220_989_000, ...(told ? { upid } : {}) };
-        const { evidence } = await probe(client, wanted, trace);
+        const { evidence } = await probe(client, clock, wanted, trace);
         expect(evidence).not.toBe('');
       }),
       { numRuns: 150 },

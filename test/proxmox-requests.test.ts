@@ -20,6 +20,7 @@ const samples: { readonly [K in keyof typeof reads]: readonly Parameters<(typeof
   replicationJobs: [[]],
   replicationJob: [['103-0']],
   nodeStatus: [['ovh1']],
+  nodeTime: [['ovh1']],
   bridges: [['ovh1']],
   storages: [['a-1']],
   content: [['ovh1', 'local-zfs', 'vztmpl']],

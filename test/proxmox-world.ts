@@ -43,7 +43,7 @@ export async function setUp(pve: Pve, change: (world: WorldSpec) => WorldSpec = 
         token: sim.token(token),
         tls: { fingerprints: [sim.fingerprint] },
         clock,
-        timings: { connect: 1_000, read: 5_000, write: 5_000 },
+        timings: { connect: 1_000, local: 5_000, read: 5_000, write: 5_000 },
         onEvent: (event) => events.push(event),
       });
       connections.push(connection);

@@ -37,6 +37,7 @@ export const reads = {
   replicationJobs: () => read('the replication jobs', ['cluster', 'replication']),
   replicationJob: (id: string) => read(`replication job ${id}`, ['cluster', 'replication', id]),
   nodeStatus: (node: string) => read(`the status of ${node}`, ['nodes', node, 'status']),
+  nodeTime: (node: string) => read(`the clock of ${node}`, ['nodes', node, 'time']),
   /** any_bridge: Linux and Open vSwitch bridges, not SDN vnets. */
   bridges: (node: string) => read(`the bridges of ${node}`, ['nodes', node, 'network'], { type: 'any_bridge' }),
   storages: (node: string) => read(`the storages of ${node}`, ['nodes', node, 'storage']),

@@ -2,19 +2,21 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { Failed, fail } from '../../src/contracts/failure.ts';
 import type { Call } from '../../src/contracts/plan.ts';
 import type { Read } from './calls.ts';
-import { type Attempt, refused, unanswered, unreadable } from './failures.ts';
+import { type Attempt, closed, refused, unanswered, unreadable } from './failures.ts';
 import { tokenId } from './privileges.ts';
 import { connectorFor, NotConnected, PinMismatch, type Trust } from './trust.ts';
 
 /** Milliseconds. */
 export interface Timings {
   readonly connect: number;
-  /** Until a read's answer begins. Proxmox itself waits 30 s for another node before it says 596. */
+  /** Until an answer begins that the asked node gives by itself: everything outside /nodes. */
+  readonly local: number;
+  /** Until any other read's answer begins. Proxmox itself waits 30 s for another node before it says 596. */
   readonly read: number;
   readonly write: number;
 }
 
-export const usualTimings: Timings = { connect: 5_000, read: 35_000, write: 65_000 };
+export const usualTimings: Timings = { connect: 5_000, local: 10_000, read: 35_000, write: 65_000 };
 
 /** What the connection noticed, for logs and metrics. Holds no secrets. */
 export type ProxmoxEvent =
@@ -52,6 +54,7 @@ export class Client {
   readonly #urls: readonly string[];
   readonly #reading: Agent;
   readonly #writing: Agent;
+  readonly #closing = new AbortController();
   #good = 0;
 
   constructor(options: ClientOptions) {
@@ -84,6 +87,11 @@ export class Client {
     return tokenId(this.#options.token);
   }
 
+  /** Aborts when the connection is closed: nobody should wait for it any longer. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   /** The base URLs, the one that answered last first. */
   get urls(): readonly string[] {
     return [...this.#urls.slice(this.#good), ...this.#urls.slice(0, this.#good)];
@@ -104,20 +112,21 @@ export class Client {
 
   /** Asks. With `url` only that one is asked. Throws Failed. */
   async get(read: Read, url?: string): Promise<Answered> {
+    checkPath(read.path);
     const attempt = this.attempt(read);
     const urls = url === undefined ? this.urls : [url];
     for (const [index, base] of urls.entries()) {
       const last = index === urls.length - 1;
       try {
         const answer = await this.#once(base, attempt, read.query);
-        if (answer.status === 200) {
-          if (url === undefined) this.prefer(base);
-          return this.#success(attempt, answer, base);
-        }
-        if (last || !entryBroken(answer, read.path)) throw new Failed(refused(attempt, answer));
+        const broken = entryBroken(answer, read.path);
+        if (url === undefined && !broken) this.prefer(base);
+        if (answer.status === 200) return this.#success(attempt, answer, base);
+        if (last || !broken) throw new Failed(refused(attempt, answer));
         this.#report(base, new Error(`${answer.status} ${answer.reason}`));
       } catch (error) {
         if (error instanceof Failed) throw error;
+        if (this.#closing.signal.aborted) throw new Failed(closed(attempt), { cause: error });
         this.#report(base, error);
         if (last) throw new Failed(unanswered(attempt, base, error, sentOf(error)), { cause: error });
       }
@@ -149,6 +158,7 @@ export class Client {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     await Promise.all([this.#reading.destroy(), this.#writing.destroy()]);
   }
 
@@ -176,6 +186,7 @@ export class Client {
         ...(inBody ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
       },
       ...(inBody ? { body: form } : {}),
+      ...(method === 'GET' && !path.startsWith('/nodes/') ? { headersTimeout: this.#timings.local } : {}),
     });
     const text = await response.body.text();
     return { status: response.statusCode, reason: utf8(response.statusText), body: parse(text) };
@@ -199,7 +210,7 @@ export class Client {
 }
 
 /** The part of a client that only looks. */
-export type Asker = Pick<Client, 'name' | 'tokenId' | 'urls' | 'prefer' | 'attempt' | 'get'>;
+export type Asker = Pick<Client, 'name' | 'tokenId' | 'urls' | 'closing' | 'prefer' | 'attempt' | 'get'>;
 
 interface Raw {
   readonly status: number;

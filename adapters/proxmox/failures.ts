@@ -193,6 +193,16 @@ export function unanswered(attempt: Attempt, url: string, error: unknown, sent: 
   });
 }
 
+/** We hung up ourselves: the bot is going down. */
+export function closed(attempt: Attempt): Failure {
+  return failure('internal', {
+    what: whatOf(attempt),
+    why: 'the connection to the cluster was closed',
+    next: 'ask again when the bot is back',
+    sent: 'unknown',
+  });
+}
+
 function wrongCertificate(attempt: Attempt, url: string, error: PinMismatch): Failure {
   return failure('unavailable', {
     what: whatOf(attempt),

@@ -31,6 +31,6 @@ export class Hands implements Cluster {
   }
 
   probe(wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
-    return probe(this.#client, wanted, trace);
+    return probe(this.#client, this.#clock, wanted, trace);
   }
 }

@@ -4,10 +4,10 @@ export interface MissingRight {
   readonly privileges: readonly string[];
 }
 
-/** Reads the message of a 403; 500s may hold the same text (PROBES.md 7, pool add). */
+/** Reads the message of a 403, and only what is safe to paste into a root shell; 500s may hold the same text (PROBES.md 7, pool add). */
 export function missingRight(message: string): MissingRight | undefined {
   if (!/permission check failed/i.test(message)) return undefined;
-  const match = /permission check failed \((\/[^,\s)]*), ([A-Za-z.|]+)\)/i.exec(message);
+  const match = /permission check failed \((\/[\w./:-]*), ([A-Za-z.|]+)\)/i.exec(message);
   return match ? { path: match[1], privileges: match[2]!.split('|') } : { privileges: [] };
 }
 
@@ -23,9 +23,10 @@ export function grantLine(path: string, privileges: readonly string[], token: st
   const wanted = audit ? [audit] : privileges;
   const role = `Bascule-${wanted.join('-').replaceAll('.', '')}`.slice(0, 64);
   const id = tokenId(token);
+  const at = /^[\w./:-]+$/.test(path) ? path : '/';
   return (
     `pveum role add ${role} --privs '${wanted.join(',')}' && ` +
-    `pveum acl modify ${path} --roles ${role} --users '${id.split('!', 1)[0]}' --tokens '${id}'`
+    `pveum acl modify ${at} --roles ${role} --users '${id.split('!', 1)[0]}' --tokens '${id}'`
   );
 }
 

@@ -1,10 +1,22 @@
-import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
+import type { ProbeAnswer } from '../../src/contracts/cluster.ts';
 import { fillHoles, MARKER, type Probe } from '../../src/contracts/plan.ts';
 import { guestWord } from './calls.ts';
 import type { Asker } from './client.ts';
 import { type Config, hasMarker, macOf } from './guest-config.ts';
 import { statusOf } from './guests.ts';
-import { answer, configOf, type OurTask, ourTask, type Spot, statusAt, vmidTaken, whereIs } from './probe-look.ts';
+import {
+  answer,
+  configOf,
+  type OurTask,
+  ourTask,
+  type Spot,
+  statusAt,
+  type Timed,
+  unlessSilent,
+  vmidTaken,
+  whereIs,
+  wherever,
+} from './probe-look.ts';
 import { succeeded, wasKilled } from './tasks.ts';
 
 type Asked<K extends Probe['kind']> = Extract<Probe, { readonly kind: K }>;
@@ -16,7 +28,7 @@ const ended = (task: OurTask) => `task ${task.upid} ended: ${task.exit}`;
  * Done only with marker and a task that ended OK: a create killed late looks finished (PROBES.md 1). The marker is
  * not there before the volume is, and without the lock the task may still run.
  */
-export async function ctCreated(client: Asker, wanted: Asked<'ct-created'>, trace: Trace): Promise<ProbeAnswer> {
+export async function ctCreated(client: Asker, wanted: Asked<'ct-created'>, trace: Timed): Promise<ProbeAnswer> {
   const spot: Spot = { ...wanted, type: 'lxc' };
   // The task first: a config read before it could be the one of a moment earlier.
   const task = await ourTask(client, spot, ['vzcreate'], trace);
@@ -25,7 +37,7 @@ export async function ctCreated(client: Asker, wanted: Asked<'ct-created'>, trac
   return config ? createdHere(spot, config, task, trace) : notCreatedHere(client, spot, task, trace);
 }
 
-function createdHere(spot: Spot, config: Config, task: OurTask | undefined, trace: Trace): ProbeAnswer {
+function createdHere(spot: Spot, config: Config, task: OurTask | undefined, trace: Timed): ProbeAnswer {
   const name = label(spot);
   const ours = hasMarker(config['description'], fillHoles(MARKER, trace.run));
   if (config['lock'] === 'create') {
@@ -42,7 +54,7 @@ async function notCreatedHere(
   client: Asker,
   spot: Spot,
   task: OurTask | undefined,
-  trace: Trace,
+  trace: Timed,
 ): Promise<ProbeAnswer> {
   const none = `there is no ${label(spot)}`;
   const elsewhere = await whereIs(client, spot.vmid);
@@ -70,29 +82,20 @@ const powerTasks = {
  * With HA the call only files the wish and its task is OK at once; what counts is the guest itself, which may come
  * up on another node (ODDITIES 56).
  */
-export async function guestRunning(client: Asker, wanted: Asked<'guest-running'>, trace: Trace): Promise<ProbeAnswer> {
+export async function guestRunning(client: Asker, wanted: Asked<'guest-running'>, trace: Timed): Promise<ProbeAnswer> {
   const types = powerTasks[wanted.type][wanted.want ? 'on' : 'off'];
-  const task = await ourTask(client, wanted, types, trace);
+  // Its node may be dead and the guest, thanks to HA, elsewhere: then the guest alone tells.
+  const task = await unlessSilent(ourTask(client, wanted, types, trace));
   if (task?.running) return answer('running', `task ${task.upid} still runs`, task.upid);
-  const found = await findStatus(client, wanted);
-  if (!found) return noGuest(client, wanted, wanted.want ? 'absent' : 'already');
-  const { spot, status } = found;
+  const found = await wherever(client, wanted, statusAt);
+  if (found?.spot.type !== wanted.type) return noGuest(client, wanted, wanted.want ? 'absent' : 'already');
+  const { spot, seen: status } = found;
   const state = statusOf(status.status, status.qmpstatus);
   const ha = status.ha?.managed ? `, HA state ${status.ha.state ?? 'unknown'}` : '';
   const evidence = `${label(spot)} is ${state}${ha}${task && !succeeded(task.exit) ? `; ${ended(task)}` : ''}`;
   if (state === 'unknown') return answer('unknown', evidence, task?.upid);
   if ((state !== 'stopped') !== wanted.want) return answer('absent', evidence, task?.upid);
   return answer(task && succeeded(task.exit) ? 'done' : 'already', evidence, task?.upid);
-}
-
-/** At its node, or where the guest is by now. */
-async function findStatus(client: Asker, spot: Spot) {
-  const here = await statusAt(client, spot);
-  if (here) return { spot, status: here };
-  const moved = await whereIs(client, spot.vmid);
-  if (!moved || moved.type !== spot.type) return undefined;
-  const there = await statusAt(client, moved);
-  return there && { spot: moved, status: there };
 }
 
 /** Absence is only said of a vmid that nobody has: a guest may be hidden from our token. */
@@ -103,7 +106,7 @@ async function noGuest(client: Asker, spot: Spot, state: ProbeAnswer['state']): 
 }
 
 /** A reboot leaves no state behind: only the task tells. */
-export async function guestTask(client: Asker, wanted: Asked<'guest-task'>, trace: Trace): Promise<ProbeAnswer> {
+export async function guestTask(client: Asker, wanted: Asked<'guest-task'>, trace: Timed): Promise<ProbeAnswer> {
   const task = await ourTask(client, wanted, [wanted.task], trace);
   if (!task) return answer('absent', `no ${wanted.task} task of ours for ${label(wanted)}`);
   if (task.running) return answer('running', `task ${task.upid} still runs`, task.upid);
@@ -115,16 +118,16 @@ export async function guestTask(client: Asker, wanted: Asked<'guest-task'>, trac
  * `identity`: MAC of net0, or the marker for an undo. Gone is gone, whoever did it; `already` is said only of a
  * namesake under the same vmid, which is somebody else's.
  */
-export async function guestGone(client: Asker, wanted: Asked<'guest-gone'>, trace: Trace): Promise<ProbeAnswer> {
+export async function guestGone(client: Asker, wanted: Asked<'guest-gone'>, trace: Timed): Promise<ProbeAnswer> {
   const destroy = wanted.type === 'lxc' ? 'vzdestroy' : 'qmdestroy';
   const task = await ourTask(client, wanted, [destroy], trace);
   if (task?.running) return answer('running', `task ${task.upid} still runs`, task.upid);
-  const found = await findConfig(client, wanted);
+  const found = await wherever(client, wanted, configOf);
   if (!found) {
     const gone = await noGuest(client, wanted, 'done');
     return task ? answer(gone.state, `${gone.evidence}; ${ended(task)}`, task.upid) : gone;
   }
-  const { spot, config } = found;
+  const { spot, seen: config } = found;
   if (isSame(config, wanted.identity, trace))
     return answer(
       task && wasKilled(task.exit) ? 'partial' : 'absent',
@@ -146,15 +149,7 @@ export async function guestGone(client: Asker, wanted: Asked<'guest-gone'>, trac
   );
 }
 
-async function findConfig(client: Asker, spot: Spot) {
-  const here = await configOf(client, spot);
-  if (here) return { spot, config: here };
-  const moved = await whereIs(client, spot.vmid);
-  const there = moved && (await configOf(client, moved));
-  return there && { spot: moved, config: there };
-}
-
-function isSame(config: Config, identity: string, trace: Trace): boolean {
+function isSame(config: Config, identity: string, trace: Timed): boolean {
   if (identity.includes('{run}')) return hasMarker(config['description'], fillHoles(identity, trace.run));
   if (identity.startsWith('bascule:')) return hasMarker(config['description'], identity);
   return (macOf(config) ?? '').toUpperCase() === identity.toUpperCase();
@@ -162,10 +157,10 @@ function isSame(config: Config, identity: string, trace: Trace): boolean {
 
 /** The value itself is the only trace of a change: who made it is not recorded. */
 export async function guestConfig(client: Asker, wanted: Asked<'guest-config'>): Promise<ProbeAnswer> {
-  const found = await findConfig(client, wanted);
+  const found = await wherever(client, wanted, configOf);
   if (!found) return noGuest(client, wanted, 'absent');
   // Keys appear only when set (ODDITIES 7); every one we switch is off by default.
-  const value = found.config[wanted.key] ?? (wanted.value === '0' ? '0' : '');
+  const value = found.seen[wanted.key] ?? (wanted.value === '0' ? '0' : '');
   const evidence = `${label(found.spot)} has ${wanted.key}: ${value || '(not set)'}`;
   return answer(value === wanted.value ? 'already' : 'absent', evidence);
 }

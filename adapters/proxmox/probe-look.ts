@@ -5,12 +5,18 @@ import type { GuestType } from '../../src/contracts/plan.ts';
 import { type Read, reads } from './calls.ts';
 import type { Asker } from './client.ts';
 import type { Config } from './guest-config.ts';
-import { GuestConfig, GuestStatus, NextVmid, Resources, readAs } from './schema.ts';
+import { GuestConfig, GuestStatus, NextVmid, NodeTime, Resources, readAs } from './schema.ts';
 import { ourTasks, taskState } from './tasks.ts';
 import { readUpid } from './upid.ts';
 
-/** How far the node's clock may be behind ours: a task's start time is the node's. */
-const skewMs = 120_000;
+/** How far back a task may lie before our intent: rounding to seconds, or all we do not know of the node's clock. */
+const knownClockMs = 5_000;
+const unknownClockMs = 120_000;
+
+/** A trace, and our time when we began to look. */
+export interface Timed extends Trace {
+  readonly now: number;
+}
 
 /** The guest a probe asks about. */
 export interface Spot {
@@ -66,15 +72,62 @@ export async function vmidTaken(client: Asker, vmid: number): Promise<boolean> {
   }
 }
 
+/** The intent in the node's time: a task's start time is by the node's clock. */
+async function sinceOn(client: Asker, node: string, trace: Timed): Promise<number> {
+  try {
+    const { time } = await get(client, reads.nodeTime(node), NodeTime);
+    return trace.intentAt + (time * 1_000 - trace.now) - knownClockMs;
+  } catch (error) {
+    if (!(error instanceof Failed) || error.failure.kind === 'unavailable') throw error;
+    return trace.intentAt - unknownClockMs; // the clock needs Sys.Audit on the node
+  }
+}
+
 /** Every run's tasks carry our token; the marker alone tells two bots with one token apart (PROBES.md 3). */
 export async function ourTask(
   client: Asker,
   spot: Spot,
   types: readonly string[],
-  trace: Trace,
+  trace: Timed,
 ): Promise<OurTask | undefined> {
-  const upid = trace.upid ?? (await ourTasks(client, spot.node, spot.vmid, types, trace.intentAt - skewMs))[0];
+  const upid =
+    trace.upid ?? (await ourTasks(client, spot.node, spot.vmid, types, await sinceOn(client, spot.node, trace)))[0];
   if (upid === undefined) return undefined;
   const state = await unlessMissing(taskState(client, upid, readUpid(upid)?.node ?? spot.node));
   return state && { upid, ...state };
+}
+
+const isSilent = (error: unknown) => error instanceof Failed && error.failure.kind === 'unavailable';
+
+/** undefined when nobody can be asked now. */
+export async function unlessSilent<T>(question: Promise<T>): Promise<T | undefined> {
+  try {
+    return await question;
+  } catch (error) {
+    if (isSilent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Looks at the guest's node and, when it is not there or that node is silent, where the guest is by now (HA). */
+export async function wherever<T>(
+  client: Asker,
+  spot: Spot,
+  look: (client: Asker, spot: Spot) => Promise<T | undefined>,
+): Promise<{ readonly spot: Spot; readonly seen: T } | undefined> {
+  let silence: unknown;
+  try {
+    const here = await look(client, spot);
+    if (here !== undefined) return { spot, seen: here };
+  } catch (error) {
+    if (!isSilent(error)) throw error;
+    silence = error;
+  }
+  const moved = await whereIs(client, spot.vmid);
+  if (moved && (moved.node !== spot.node || moved.type !== spot.type)) {
+    const there = await look(client, moved);
+    return there === undefined ? undefined : { spot: moved, seen: there };
+  }
+  if (silence !== undefined) throw silence;
+  return undefined;
 }

@@ -1,8 +1,10 @@
+import type { Clock } from '../../src/contracts/clock.ts';
 import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
 import { Failed } from '../../src/contracts/failure.ts';
 import type { Probe } from '../../src/contracts/plan.ts';
 import type { Asker } from './client.ts';
 import { ctCreated, guestConfig, guestGone, guestRunning, guestTask } from './probe-guest.ts';
+import type { Timed } from './probe-look.ts';
 import { replicationDisabled, replicationExists, replicationGone } from './probe-replication.ts';
 
 /**
@@ -10,16 +12,16 @@ import { replicationDisabled, replicationExists, replicationGone } from './probe
  * length of time (PROBES.md 1), so `absent` is what was seen and no proof; the caller repeats or gives up.
  * Never throws for what Proxmox or the network does: what cannot be told is `unknown`.
  */
-export async function probe(client: Asker, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
+export async function probe(client: Asker, clock: Clock, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
   try {
-    return await ask(client, wanted, trace);
+    return await ask(client, wanted, { ...trace, now: clock.now() });
   } catch (error) {
     if (!(error instanceof Failed)) throw error;
     return { state: 'unknown', evidence: `${error.failure.what}: ${error.failure.why}` };
   }
 }
 
-function ask(client: Asker, wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
+function ask(client: Asker, wanted: Probe, trace: Timed): Promise<ProbeAnswer> {
   switch (wanted.kind) {
     case 'ct-created':
       return ctCreated(client, wanted, trace);

@@ -82,6 +82,9 @@ export const NodeStatus = z.object({
   rootfs: z.object({ used: number, total: number }).nullish().catch(undefined),
 });
 
+/** Epoch seconds. */
+export const NodeTime = z.object({ time: needNumber });
+
 export const Storages = z.array(
   z.object({
     storage: needText,

@@ -59,13 +59,13 @@ export async function followTask(
       const state = await taskState(client, upid, node);
       silentSince = undefined;
       if (!state.running) return ended(state.exit, await log.finish());
-      if (onLog) await log.catchUp();
+      if (onLog) await log.tell();
     } catch (error) {
       silentSince ??= clock.now();
       if (!passing(error)) throw lost(upid, error);
       if (clock.now() - silentSince >= patience.tolerance) throw lost(upid, error);
     }
-    await clock.wait(pause);
+    await clock.wait(pause, client.closing);
     pause = Math.min(pause * 1.5, patience.longest);
   }
 }
@@ -117,14 +117,23 @@ class LogReader {
     this.#onLog = onLog;
   }
 
-  async catchUp(): Promise<void> {
+  /** News for the listener; what cannot be read now is read at the end, which also says so. */
+  async tell(): Promise<void> {
+    try {
+      await this.#catchUp();
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error;
+    }
+  }
+
+  async #catchUp(): Promise<void> {
     for (let page = 0; page < pagesPerLook; page++) if ((await this.#page()) < pageLines) return;
   }
 
   /** The result is known already, so a log that cannot be read costs only the log. */
   async finish(): Promise<readonly string[]> {
     try {
-      await this.catchUp();
+      await this.#catchUp();
       if (this.#total > this.#next) {
         this.#next = Math.max(this.#next, this.#total - pageLines);
         await this.#page();

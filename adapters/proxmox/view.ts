@@ -174,10 +174,11 @@ export class View implements ClusterView {
   }
 
   async backups(guest: Pick<Guest, 'vmid' | 'node'>): Promise<readonly Backup[]> {
-    const holders = (await this.storages(guest.node)).filter((one) => one.active && one.content.includes('backup'));
+    const { name } = await this.#node(guest.node);
+    const holders = (await this.storages(name)).filter((one) => one.active && one.content.includes('backup'));
     const lists = await Promise.all(
       holders.map(async ({ id }) => {
-        const rows = await this.#readable(reads.backups(guest.node, id, guest.vmid), schema.Content);
+        const rows = await this.#readable(reads.backups(name, id, guest.vmid), schema.Content);
         return backupsOf(id, guest.vmid, rows);
       }),
     );

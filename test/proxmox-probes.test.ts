@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest';
+import type { Asker } from '../adapters/proxmox/client.ts';
+import { probe } from '../adapters/proxmox/probes.ts';
+import type { ProbeAnswer } from '../src/contracts/cluster.ts';
+import { Failed, type FailureKind } from '../src/contracts/failure.ts';
+import type { Probe } from '../src/contracts/plan.ts';
+
+/** States that are hard to bring about for real, written down as Proxmox would tell them. */
+
+const now = 1_795_221_000;
+const clock = { now: () => now * 1_000, wait: () => Promise.resolve() };
+const hex = (seconds: number) => seconds.toString(16).toUpperCase().padStart(8, '0');
+const task = (type: string, startedAt: number, who = 'bot@pve!ops') =>
+  `UPID:ovh1:000007F1:0005131F:${hex(startedAt)}:${type}:103:${who}:`;
+
+type Told = Readonly<Record<string, unknown>>;
+const no = (kind: FailureKind) => new Failed({ kind, what: 'asked', why: kind, next: '' });
+
+/** Answers by path; an Error is thrown, anything not listed does not exist. */
+function told(answers: Told): Asker {
+  return {
+    name: 'off',
+    tokenId: 'bot@pve!ops',
+    urls: [],
+    closing: new AbortController().signal,
+    prefer: () => undefined,
+    attempt: ({ path, says }) => ({ cluster: 'off', method: 'GET', path, says, token: 'bot@pve!ops=x' }),
+    get: async ({ path }) => {
+      const data = answers[decodeURIComponent(path)] ?? no('not-found');
+      if (data instanceof Error) throw data;
+      return { data, url: '' };
+    },
+  };
+}
+
+const ask = (answers: Told, wanted: Probe, intentAt = now, upid?: string): Promise<ProbeAnswer> =>
+  probe(told(answers), clock, wanted, { run: 'r1', intentAt: intentAt * 1_000, ...(upid ? { upid } : {}) });
+
+const created: Probe = { kind: 'ct-created', node: 'ovh1', vmid: 103 };
+const rebooted: Probe = { kind: 'guest-task', node: 'ovh1', type: 'lxc', vmid: 103, task: 'vzreboot' };
+const running: Probe = { kind: 'guest-running', node: 'ovh1', type: 'lxc', vmid: 103, want: true };
+const gone: Probe = { kind: 'guest-gone', node: 'ovh1', type: 'lxc', vmid: 103, identity: 'BC:24:11:00:00:01' };
+
+const config = '/nodes/ovh1/lxc/103/config';
+const tasks = '/nodes/ovh1/tasks';
+const status = (upid: string) => `/nodes/ovh1/tasks/${upid}/status`;
+const resources = '/cluster/resources';
+const ok = { status: 'stopped', exitstatus: 'OK' };
+const marked = { description: 'x bascule:r1\n' };
+
+test('a lock without any task of ours may be somebody else, or just before the task', async () => {
+  expect(await ask({ [config]: { lock: 'create' }, [tasks]: [] }, created)).toMatchObject({ state: 'unknown' });
+});
+
+test('our mark without a task does not prove that the work was finished', async () => {
+  expect(await ask({ [config]: marked, [tasks]: [] }, created)).toMatchObject({ state: 'unknown' });
+});
+
+test('the list may say RUNNING of a task that died with its node: its own status decides', async () => {
+  const upid = task('vzcreate', now);
+  const answers = {
+    [config]: marked,
+    [tasks]: [{ upid, type: 'vzcreate', status: 'RUNNING' }],
+    [status(upid)]: { status: 'stopped', exitstatus: 'unexpected status' },
+  };
+  expect(await ask(answers, created)).toMatchObject({ state: 'partial', upid });
+});
+
+test('a task of another token is never ours, whatever its time', async () => {
+  const upid = task('vzcreate', now, 'bot@pve');
+  const other = task('vzcreate', now, 'bot@pve!ops2');
+  expect(await ask({ [tasks]: [{ upid }, { upid: other }], [resources]: [] }, created)).toMatchObject({
+    state: 'absent',
+  });
+});
+
+test('a create that ended well and is gone is not simply absent', async () => {
+  const upid = task('vzcreate', now);
+  const answers = { [tasks]: [{ upid }], [status(upid)]: ok, [resources]: [] };
+  expect(await ask(answers, created)).toMatchObject({ state: 'unknown', upid });
+});
+
+test('a created guest that was moved meanwhile is found by its mark', async () => {
+  const upid = task('vzcreate', now);
+  const answers = {
+    [tasks]: [{ upid }],
+    [status(upid)]: ok,
+    [resources]: [{ type: 'lxc', vmid: 103, node: 'ovh2' }],
+    '/nodes/ovh2/lxc/103/config': marked,
+  };
+  expect(await ask(answers, created)).toMatchObject({ state: 'done', upid });
+  const strangers = { ...answers, '/nodes/ovh2/lxc/103/config': {} };
+  expect(await ask(strangers, created)).toMatchObject({ state: 'already' });
+});
+
+test('with the node clock known, a reboot of a minute ago is not this one', async () => {
+  const upid = task('vzreboot', now - 60);
+  const answers = { [tasks]: [{ upid }], [status(upid)]: ok };
+  expect(await ask({ ...answers, '/nodes/ovh1/time': { time: now } }, rebooted)).toMatchObject({ state: 'absent' });
+  // Without the right to read the clock it could be.
+  expect(await ask({ ...answers, '/nodes/ovh1/time': no('no-privilege') }, rebooted)).toMatchObject({ state: 'done' });
+});
+
+test('a node whose clock is ten minutes behind still has our task', async () => {
+  const upid = task('vzreboot', now - 600);
+  const answers = { [tasks]: [{ upid }], [status(upid)]: ok, '/nodes/ovh1/time': { time: now - 600 } };
+  expect(await ask(answers, rebooted)).toMatchObject({ state: 'done', upid });
+});
+
+test('a reboot that was killed may have happened or not', async () => {
+  const upid = task('vzreboot', now);
+  const answers = { [tasks]: [{ upid }], [status(upid)]: { status: 'stopped', exitstatus: 'unexpected status' } };
+  expect(await ask(answers, rebooted)).toMatchObject({ state: 'unknown', upid });
+});
+
+test('HA has started the guest elsewhere while its node is dead', async () => {
+  const answers = {
+    [tasks]: no('unavailable'),
+    '/nodes/ovh1/time': no('unavailable'),
+    '/nodes/ovh1/lxc/103/status/current': no('unavailable'),
+    [resources]: [{ type: 'lxc', vmid: '103', node: 'ovh3' }],
+    '/nodes/ovh3/lxc/103/status/current': { status: 'running', ha: { managed: 1, state: 'started' } },
+  };
+  const seen = await ask(answers, running);
+  expect(seen).toEqual({ state: 'already', evidence: 'CT 103 on ovh3 is running, HA state started' });
+});
+
+test('a guest on a silent node that went nowhere is unknown', async () => {
+  const answers = {
+    [tasks]: [],
+    '/nodes/ovh1/lxc/103/status/current': no('unavailable'),
+    [resources]: [{ type: 'lxc', vmid: 103, node: 'ovh1' }],
+  };
+  expect(await ask(answers, running)).toMatchObject({ state: 'unknown' });
+});
+
+test('gone is said only when no guest has the vmid, hidden ones included', async () => {
+  const none = { [tasks]: [], [resources]: [] };
+  expect(await ask({ ...none, '/cluster/nextid': '103' }, gone)).toMatchObject({ state: 'done' });
+  expect(await ask({ ...none, '/cluster/nextid': no('conflict') }, gone)).toMatchObject({ state: 'unknown' });
+});
+
+test('a destroy killed half way is partial', async () => {
+  const upid = task('vzdestroy', now);
+  const answers = {
+    [tasks]: [{ upid }],
+    [status(upid)]: { status: 'stopped', exitstatus: 'unexpected status' },
+    [config]: { lock: 'destroyed' },
+  };
+  expect(await ask(answers, gone)).toMatchObject({ state: 'partial', upid });
+  const whole = { ...answers, [config]: { net0: 'name=eth0,hwaddr=BC:24:11:00:00:01' } };
+  expect(await ask(whole, gone)).toMatchObject({ state: 'partial', upid });
+});
+
+test('missing rights and missing nodes make no probe throw', async () => {
+  for (const kind of ['no-privilege', 'unavailable', 'no-quorum', 'refused', 'internal'] as const)
+    for (const wanted of [created, rebooted, running, gone]) {
+      const answers = Object.fromEntries([config, tasks, resources, '/cluster/nextid'].map((path) => [path, no(kind)]));
+      expect(await ask(answers, wanted)).toMatchObject({ state: 'unknown' });
+    }
+});
