@@ -5,7 +5,7 @@ import { requestFacts, voteLines } from './parts/requests.ts';
 export const approvalShow = defineCommand({
   name: 'approval show',
   summary: 'One request: its plan, its risks and who said what',
-  examples: ['approval show id:r-7f3k2m'],
+  examples: ['approval show id:2sjvpvxb'],
   options: { id: request },
   positional: ['id'],
   action: 'approval.show',

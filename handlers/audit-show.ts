@@ -7,7 +7,7 @@ import { count, dateTime } from './parts/units.ts';
 export const auditShow = defineCommand({
   name: 'audit show',
   summary: 'Everything recorded about one request, in order',
-  examples: ['audit show id:r-7f3k2m'],
+  examples: ['audit show id:2sjvpvxb'],
   options: { id: request },
   positional: ['id'],
   action: 'audit.show',

@@ -243,7 +243,6 @@ function preview(plan: Plan): Card {
             ].join(', '),
           ]
         : []),
-      ...plan.risks.map((risk) => `Risk: ${risk.says}`),
     ],
     facts: plan.observations,
   };

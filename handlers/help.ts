@@ -65,13 +65,15 @@ function noun(word: string, entries: readonly MenuEntry[], { root }: ReadContext
   return {
     title: `${root}${word} …`,
     tone: 'plain',
-    table: {
-      columns: ['Command', 'What it does', 'Risk'],
-      rows: entries.map((entry) => [entry.name, entry.summary, entry.risk]),
-    },
+    facts: entries.map((entry) => ({ label: entry.name, value: `${entry.summary}${harm(entry.risk)}` })),
     footer: `${root}help ${entries[0]!.name} for its options`,
     private: true,
   };
+}
+
+/** Only what can hurt is marked. */
+function harm(risk: string): string {
+  return risk === 'disruptive' || risk === 'destructive' ? ` (${risk})` : '';
 }
 
 function details(entry: MenuEntry, { root }: ReadContext): Card {
@@ -79,7 +81,7 @@ function details(entry: MenuEntry, { root }: ReadContext): Card {
     title: `${root}${entry.name}`,
     tone: 'plain',
     lines: [entry.summary, RISKS[entry.risk] ?? `Risk: ${entry.risk}`],
-    facts: entry.options.map((each) => ({ label: `${each.name}:`, value: optionText(each) })),
+    facts: entry.options.map((each) => ({ label: each.name, value: optionText(each) })),
     code: entry.examples.map((example) => `${root}${example}`),
     private: true,
   };

@@ -250,7 +250,7 @@ export const job = option<string>({
 /** Id of a request, which is its run's id too. */
 export const request = option<string>({
   summary: 'Id of the request, as its card shows it',
-  example: 'id:r-7f3k2m',
+  example: 'id:2sjvpvxb',
   completes: 'request',
   read: (text) =>
     /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$/.test(text)

@@ -6,7 +6,7 @@ import { stateText } from './parts/requests.ts';
 export const runCancel = defineCommand({
   name: 'run cancel',
   summary: 'Withdraw a request, stop a run and undo it, or close one in doubt',
-  examples: ['run cancel id:r-7f3k2m'],
+  examples: ['run cancel id:2sjvpvxb'],
   options: { id: request },
   positional: ['id'],
   action: 'run.cancel',

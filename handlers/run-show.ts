@@ -5,7 +5,7 @@ import { requestFacts, stateText, stepRows } from './parts/requests.ts';
 export const runShow = defineCommand({
   name: 'run show',
   summary: 'What a run did, step by step, and what it left behind',
-  examples: ['run show id:r-7f3k2m'],
+  examples: ['run show id:2sjvpvxb'],
   options: { id: request },
   positional: ['id'],
   action: 'run.show',

@@ -106,12 +106,12 @@ describe('help', () => {
 
   test('tells one noun and one command', async () => {
     const noun = await answerOf('help', { command: 'replication' }, fourNodes());
-    expect(noun.table?.rows.map((row) => row[0])).toContain('replication disable');
+    expect(noun.facts?.map((fact) => fact.label)).toContain('replication disable');
     const one = await answerOf('help', { command: 'CT  create' }, fourNodes());
     expect(one.title).toBe('/pve ct create');
     expect(one.code?.[0]).toBe('/pve ct create hostname:robotoff node:ovh1');
     expect(one.facts?.[0]).toEqual({
-      label: 'hostname:',
+      label: 'hostname',
       value: 'Name of the new container: letters, digits, hyphens, required',
     });
     expect((await answerOf('help', { command: 'quorum' }, fourNodes())).title).toBe('/pve quorum');

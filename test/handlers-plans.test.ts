@@ -72,7 +72,9 @@ describe('ct create', () => {
   test('names the reason of every node when it fits none', async () => {
     const world = fourNodes();
     world.templates = {};
-    await expect(create({}, world)).rejects.toThrow(/ovh1: ovh1 has no template.*ovh4: ovh4 has no template/);
+    await expect(create({}, world)).rejects.toThrow(
+      /ovh1 has no template that begins with debian-13; the same on ovh2, ovh3, ovh4/,
+    );
   });
 
   test('the next free number skips taken addresses, reserved numbers and those of waiting requests', async () => {

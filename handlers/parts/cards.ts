@@ -3,12 +3,12 @@ import type { Guest } from '../../src/contracts/cluster.ts';
 import type { Plan, Target } from '../../src/contracts/plan.ts';
 import type { RunRecord } from '../../src/contracts/records.ts';
 
-/** A preview that most changes share: title, lines, dangers, what was seen. */
+/** A preview that most changes share: title, lines, what was seen. The pipeline adds the dangers and what is missing. */
 export function previewCard(plan: Plan, lines: readonly string[], facts: readonly Fact[] = plan.observations): Card {
   return {
     title: plan.title,
     tone: plan.risks.length > 0 ? 'warning' : 'plain',
-    lines: [...lines, ...plan.risks.map((risk) => `Risk: ${risk.says}`)],
+    lines,
     facts,
   };
 }

@@ -35,19 +35,33 @@ export async function choosePlace(wish: Wish, context: PlanContext, what: string
   const candidates = nodes
     .filter((node) => node.online)
     .sort((a, b) => rank(b) - rank(a) || (a.name < b.name ? -1 : 1));
-  const refusals: string[] = [];
+  const refusals: Refusal[] = [];
   for (const candidate of candidates) {
     try {
       return await placeOn(candidate, nodes, wish, context, what);
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
-      refusals.push(`${candidate.name}: ${error.failure.why}`);
+      refusals.push({ node: candidate.name, why: error.failure.why });
     }
   }
   return fail('conflict', {
     what,
-    why: refusals.length > 0 ? `it fits no node. ${refusals.join('; ')}` : 'no node is online',
+    why: refusals.length > 0 ? `it fits no node\n${reasons(refusals).join('\n')}` : 'no node is online',
     next: 'change what does not fit, for example template:, storage:, disk: or replicate:no',
+  });
+}
+
+interface Refusal {
+  readonly node: string;
+  readonly why: string;
+}
+
+/** One line per reason, with the nodes that share it. */
+function reasons(refusals: readonly Refusal[]): readonly string[] {
+  const groups = Map.groupBy(refusals, ({ node, why }) => why.replaceAll(node, '*'));
+  return [...groups.values()].map(([first, ...rest]) => {
+    const same = rest.length > 0 ? `; the same on ${rest.map(({ node }) => node).join(', ')}` : '';
+    return `${first!.node}: ${first!.why}${same}`;
   });
 }
 
