@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { discordCommands, finder, weight } from '../../adapters/discord/commands.ts';
 import { type RegisterOptions, register, told } from '../../adapters/discord/index.ts';
+import { commands } from '../../handlers/index.ts';
 import type { MenuEntry, MenuOption } from '../../src/contracts/chat.ts';
+import type { Option } from '../../src/contracts/command.ts';
+import { makeRegistry } from '../../src/registry.ts';
 import { commandCharacters, commandProblems } from '../oracles/discord-commands.ts';
 import { type FakeDiscord, startDiscord } from '../platforms/discord.ts';
 import { menu } from './desk.ts';
@@ -88,6 +92,13 @@ describe('commands on Discord', () => {
       expect(weight(command)).toBe(commandCharacters(command as unknown as Json));
       expect(weight(command)).toBeLessThanOrEqual(8000);
     }
+  });
+
+  test('everything the bot can do fits into what Discord can hold, with room to grow', () => {
+    const cluster = { schema: z.string().optional(), summary: 'Name of the cluster', completes: 'cluster' } as const;
+    const all = asJson(makeRegistry(commands, ['a', 'b'], cluster as Option).menu);
+    expect(all.flatMap(commandProblems)).toEqual([]);
+    for (const one of all) expect(commandCharacters(one)).toBeLessThanOrEqual(8000);
   });
 
   test.each([
