@@ -3,13 +3,20 @@ import { describe, expect, test } from 'vitest';
 import { startSimulator } from '../adapters/simulator/index.ts';
 import { leftOut } from './conformance/left-out.ts';
 import { folder, Player, problems, type Recording, readRecordings } from './conformance/replay.ts';
-import { exact, free, type Scenario, scenarios } from './conformance/scenarios.ts';
+import { exact, free, type Scenario, scenarios, words } from './conformance/scenarios.ts';
 
 const versions = ['8.4', '9.2'] as const;
 const recorded = versions.every((pve) => existsSync(folder(pve)));
 if (!recorded) console.log('conformance: skipped, the recordings are not beside this repository');
 
-const namesIn = (scenario: Scenario) => scenario.steps.filter((step) => typeof step === 'string');
+const namesIn = (scenario: Scenario) => scenario.steps.flatMap((step) => (typeof step === 'string' ? words(step) : []));
+
+async function differences(player: Player, recordings: Map<string, Recording>, name: string): Promise<string[]> {
+  const recording = recordings.get(name);
+  if (!recording) throw new Error(`there is no recording ${name}`);
+  const found = problems(recording, await player.play(recording), { exact: exact.has(name), free: free[name] });
+  return found.map((problem) => `${name}: ${problem}`);
+}
 
 async function replay(scenario: Scenario, recordings: Map<string, Recording>): Promise<string[]> {
   const simulator = await startSimulator({ pve: scenario.pve, world: scenario.world, taskMs: 6, speed: 0 });
@@ -21,14 +28,7 @@ async function replay(scenario: Scenario, recordings: Map<string, Recording>): P
         await step(simulator, player);
         continue;
       }
-      const recording = recordings.get(step);
-      if (!recording) throw new Error(`there is no recording ${step}`);
-      const answer = await player.play(recording);
-      found.push(
-        ...problems(recording, answer, { exact: exact.has(step), free: free[step] }).map(
-          (problem) => `${step}: ${problem}`,
-        ),
-      );
+      for (const name of words(step)) found.push(...(await differences(player, recordings, name)));
     }
   } finally {
     await player.close();

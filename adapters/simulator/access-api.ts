@@ -123,7 +123,7 @@ const selfOrModify = (call: Call) => {
   if (call.params.userid !== call.caller.user) need(call, '/access/groups', 'User.Modify');
 };
 
-const userid = text({ pattern: /^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$/, maxLength: 64 });
+const userid = format('pve-userid', { maxLength: 64 });
 const tokenid = text({ pattern: /^[A-Za-z][A-Za-z0-9.\-_]+$/ });
 const comment = optional(text());
 const expire = optional(integer(0));
@@ -155,7 +155,7 @@ export const accessRoutes: Route[] = [
     },
   },
   { method: 'GET', path: '/access/roles', rules: {}, run: roles },
-  { method: 'GET', path: '/access/roles/{roleid}', rules: { roleid: text() }, run: role },
+  { method: 'GET', path: '/access/roles/{roleid}', rules: { roleid: format('pve-roleid') }, run: role },
   {
     method: 'GET',
     path: '/access/domains',
@@ -170,7 +170,7 @@ export const accessRoutes: Route[] = [
   {
     method: 'PUT',
     path: '/access/users/{userid}',
-    rules: { userid, enable: flag, expire, comment },
+    rules: { userid, enable: flag, expire, comment: optional(text({ maxLength: 2048 })) },
     run: updateUser,
     may: (call) => need(call, '/access/groups', 'User.Modify'),
   },

@@ -91,7 +91,7 @@ export const backupRoutes: Route[] = [
       mode: optional(oneOf('snapshot', 'suspend', 'stop')),
       compress: optional(oneOf('0', '1', 'gzip', 'lzo', 'zstd')),
       enabled: flag,
-      'prune-backups': optional(text()),
+      'prune-backups': optional(format('prune-backups')),
       all: flag,
     },
   },

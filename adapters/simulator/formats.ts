@@ -113,6 +113,12 @@ const formats: Record<string, FormatCheck> = {
   ),
   'pve-lxc-mp-string': matches(/^\S+$/, 'value contains illegal characters\n'),
   'pve-bridge-id': matches(/^[-_.\w\d]+$/, 'value does not look like a valid bridge name\n'),
+  'pve-roleid': matches(/^[A-Za-z0-9.\-_]+$/, (value) => `role name '${value}' contains invalid characters\n`),
+  'pve-userid': matches(
+    /^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$/,
+    (value) => `value '${value}' does not look like a valid user name\n`,
+  ),
+  'prune-backups': matches(/^keep-[a-z]+=\d+(?:,keep-[a-z]+=\d+)*$/, 'format error\n'),
   'pve-roleid-list': ok,
   'pve-userid-list': ok,
   'pve-tokenid-list': ok,

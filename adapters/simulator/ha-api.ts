@@ -344,7 +344,7 @@ export const haRoutes: Route[] = [
     run: updateResource,
     rules: {
       ...resourceSettings,
-      delete: optional(format('pve-configid-list')),
+      delete: optional(format('pve-configid-list', { maxLength: 4096 })),
       digest: optional(text({ maxLength: 64 })),
     },
   },

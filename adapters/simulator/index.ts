@@ -54,7 +54,8 @@ export interface SimulatorOptions {
   unreachableMs?: number;
 }
 
-const routes = (fingerprint: string): Route[] => [
+/** Everything that is served, for both versions. */
+export const routes = (fingerprint: string): Route[] => [
   ...clusterRoutes,
   ...accessRoutes,
   ...nodeRoutes(() => fingerprint),

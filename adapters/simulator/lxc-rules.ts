@@ -5,6 +5,8 @@ import { flag, format, integer, node, number, oneOf, optional, properties, type 
 const mountOptions =
   /^(?:discard|lazytime|noatime|nodev|noexec|nosuid)(?:;(?:discard|lazytime|noatime|nodev|noexec|nosuid))*$/;
 
+const idMap = /^(?:passthrough|[ug]:\d+:\d+:[1-9]\d*(?:;[ug]:\d+:\d+:[1-9]\d*)*)$/;
+
 const mountKeys = {
   volume: format('pve-lxc-mp-string'),
   acl: flag,
@@ -14,11 +16,15 @@ const mountKeys = {
   ro: flag,
   shared: flag,
   size: optional(format('disk-size')),
+  idmap: { ...optional(text({ pattern: idMap })), only: '9.2' as const },
 };
 
 const rootfs = optional(properties(mountKeys, { defaultKey: 'volume' }));
 const mountPoint = optional(
-  properties({ ...mountKeys, mp: format('pve-lxc-mp-string'), backup: flag }, { defaultKey: 'volume' }),
+  properties(
+    { ...mountKeys, mp: format('pve-lxc-mp-string'), backup: flag, keepattrs: { ...flag, only: '9.2' as const } },
+    { defaultKey: 'volume' },
+  ),
 );
 
 const network = optional(

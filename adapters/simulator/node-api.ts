@@ -1,24 +1,15 @@
 import { type Call, needs, type Route } from './call.ts';
 import { versions } from './cluster.ts';
 import { nodeRow, nodeStatus } from './node-rows.ts';
-import { node, oneOf, optional } from './verify.ts';
+import { node, type Rule } from './verify.ts';
 
-const interfaceTypes = [
-  'bridge',
-  'bond',
-  'eth',
-  'alias',
-  'vlan',
-  'fabric',
-  'OVSBridge',
-  'OVSBond',
-  'OVSPort',
-  'OVSIntPort',
-  'vnet',
-  'any_bridge',
-  'any_local_bridge',
-  'include_sdn',
-];
+const common = ['bridge', 'bond', 'eth', 'alias', 'vlan'];
+const ovs = ['OVSBridge', 'OVSBond', 'OVSPort', 'OVSIntPort', 'vnet', 'any_bridge', 'any_local_bridge'];
+const interfaceType: Rule = {
+  type: 'string',
+  optional: true,
+  valuesIn: { '8.4': [...common, ...ovs], '9.2': [...common, 'fabric', ...ovs, 'include_sdn'] },
+};
 
 /** One bridge per entry of the world, and the card behind it. */
 function network(call: Call): unknown[] {
@@ -69,7 +60,7 @@ export const nodeRoutes = (fingerprint: () => string): Route[] => [
   {
     method: 'GET',
     path: '/nodes/{node}/network',
-    rules: { node, type: optional(oneOf(...interfaceTypes)) },
+    rules: { node, type: interfaceType },
     run: network,
   },
 ];

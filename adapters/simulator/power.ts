@@ -1,7 +1,7 @@
 import { badParameters, broken, type Call, guestOf, label, needQuorum, on, onGuest, type Route } from './call.ts';
 import type { Guest } from './state.ts';
 import type { TaskRun } from './tasks.ts';
-import { flag, format, integer, node, oneOf, optional, type Rules, text, vmid } from './verify.ts';
+import { flag, format, integer, node, optional, type Rules, vmid } from './verify.ts';
 import { haltGuest, sidOf, type World } from './world.ts';
 
 /** Start, stop, shutdown and reboot of both kinds. */
@@ -165,18 +165,7 @@ const rules: Record<Guest['kind'], Partial<Record<Verb, Rules>>> = {
     reboot: { timeout },
   },
   qemu: {
-    start: {
-      skiplock: flag,
-      timeout,
-      'force-cpu': optional(text()),
-      machine: optional(text()),
-      migratedfrom: optional(format('pve-node')),
-      migration_network: optional(text()),
-      migration_type: optional(oneOf('secure', 'insecure')),
-      stateuri: optional(text({ maxLength: 128 })),
-      targetstorage: optional(text()),
-      'with-conntrack-state': { ...flag, only: '9.2' },
-    },
+    start: { skiplock: flag, timeout },
     stop: {
       skiplock: flag,
       timeout,

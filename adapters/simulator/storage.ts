@@ -1,7 +1,7 @@
 import { broken, type Call, may, needAny, type Route } from './call.ts';
 import { splitList } from './formats.ts';
 import type { Storage, Volume } from './state.ts';
-import { flag, format, node, oneOf, optional, vmid } from './verify.ts';
+import { flag, format, node, optional, type Rule, vmid } from './verify.ts';
 import { digestOf } from './world.ts';
 
 const seen = (call: Call, id: string) =>
@@ -93,12 +93,13 @@ const config = (call: Call) => {
 const ids = { node, storage: format('pve-storage-id') };
 const audits = (call: Call) =>
   needAny(call, `/storage/${call.params.storage}`, 'Datastore.Audit', 'Datastore.AllocateSpace');
-const types = [
+const older = [
   'btrfs',
   'cephfs',
   'cifs',
   'dir',
   'esxi',
+  'glusterfs',
   'iscsi',
   'iscsidirect',
   'lvm',
@@ -109,6 +110,11 @@ const types = [
   'zfs',
   'zfspool',
 ];
+const storageType: Rule = {
+  type: 'string',
+  optional: true,
+  valuesIn: { '8.4': older, '9.2': older.filter((each) => each !== 'glusterfs') },
+};
 
 export const storageRoutes: Route[] = [
   {
@@ -138,5 +144,5 @@ export const storageRoutes: Route[] = [
     run: (call) => usage(call, find(call)),
     may: audits,
   },
-  { method: 'GET', path: '/storage', rules: { type: optional(oneOf(...types)) }, run: config },
+  { method: 'GET', path: '/storage', rules: { type: storageType }, run: config },
 ];

@@ -19,6 +19,8 @@ export interface Rule {
   minLength?: number;
   maxLength?: number;
   values?: readonly string[];
+  /** Where the versions differ in their values. */
+  valuesIn?: Record<'8.4' | '9.2', readonly string[]>;
   /** Which version has it; both when missing. */
   only?: '8.4' | '9.2';
 }
@@ -53,12 +55,12 @@ function typeError(rule: Rule, value: string): string | undefined {
   return fits ? undefined : `type check ('${rule.type}') failed - got '${value}'`;
 }
 
-function formatError(rule: Rule, value: string, path: string): string | undefined {
+function formatError(rule: Rule, value: string, path: string, pve?: '8.4' | '9.2'): string | undefined {
   if (rule.format) return formatCheck(rule.format)(value);
   if (!rule.keys) return undefined;
   const parsed = parseProperties(rule, value);
   if (typeof parsed === 'string') return parsed;
-  const errors = verify(rule.keys, parsed);
+  const errors = verify(rule.keys, parsed, pve);
   if (errors.size === 0) return undefined;
   return `format error\n${[...errors].map(([key, error]) => `${path}.${key}: ${error}\n`).join('')}`;
 }
@@ -83,10 +85,10 @@ export function parseProperties(rule: Rule, value: string): Record<string, strin
   return out;
 }
 
-export function verifyValue(rule: Rule, value: string, path: string): string | undefined {
+export function verifyValue(rule: Rule, value: string, path: string, pve?: '8.4' | '9.2'): string | undefined {
   const type = typeError(rule, value);
   if (type) return type;
-  const complaint = formatError(rule, value, path);
+  const complaint = formatError(rule, value, path, pve);
   if (complaint) return `invalid format - ${complaint}`;
   if (rule.pattern && !rule.pattern.test(value)) return 'value does not match the regex pattern';
   if (rule.maxLength !== undefined && value.length > rule.maxLength) {
@@ -99,8 +101,9 @@ export function verifyValue(rule: Rule, value: string, path: string): string | u
     if (rule.max !== undefined && Number(value) > rule.max) return `value must have a maximum value of ${rule.max}`;
     if (rule.min !== undefined && Number(value) < rule.min) return `value must have a minimum value of ${rule.min}`;
   }
-  if (rule.values && !rule.values.includes(value)) {
-    return `value '${value}' does not have a value in the enumeration '${rule.values.join(', ')}'`;
+  const values = rule.valuesIn?.[pve ?? '9.2'] ?? rule.values;
+  if (values && !values.includes(value)) {
+    return `value '${value}' does not have a value in the enumeration '${values.join(', ')}'`;
   }
   return undefined;
 }
@@ -119,7 +122,7 @@ export function verify(rules: Rules, params: Record<string, string>, pve?: '8.4'
   const known = (rule: Rule | undefined) => rule && (!rule.only || !pve || rule.only === pve);
   for (const [name, value] of Object.entries(params)) {
     const rule = ruleFor(rules, name);
-    const error = rule && known(rule) ? verifyValue(rule, value, name) : unknownProperty;
+    const error = rule && known(rule) ? verifyValue(rule, value, name, pve) : unknownProperty;
     if (error) errors.set(name, error);
   }
   for (const [name, rule] of Object.entries(rules)) {

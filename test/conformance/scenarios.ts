@@ -3,7 +3,7 @@ import type { GuestSpec, WorldSpec } from '../../adapters/simulator/types.ts';
 import { ct100, ct102, ct110, ct120, labcluster, labnode, vm200 } from './labcluster.ts';
 import type { Player } from './replay.ts';
 
-/** A step is a recording's name, or something that happened in between. */
+/** A step is recordings' names with blanks between, or something that happened in between. */
 export type Step = string | ((simulator: Simulator, player: Player) => void | Promise<void>);
 
 export interface Scenario {
@@ -63,64 +63,25 @@ const reading = lab(
   'reading an idle cluster',
   [ct100, ct102],
   [
-    'version',
-    'version_noauth',
-    'version_badtoken',
-    'version_malformed_token',
-    'version_unknown_token',
-    'proxy_pvedaemon_down_get',
-    'path_unknown',
-    'method_unknown',
-    'ha_rules_404',
-    'domains',
-    'cluster_status',
-    'cluster_resources',
-    'cluster_resources_vm',
-    'cluster_resources_badtype',
-    'res_noperm',
-    'cluster_nextid',
-    'cluster_nextid_bad',
-    'cluster_nextid_given',
-    'cluster_options',
-    'cluster_replication',
-    'cluster_backup',
-    'cluster_config_nodes',
-    'nodes',
-    'node_status',
-    'node_version',
-    'node_network',
-    'node_storage',
-    'node_replication',
-    'node_unknown',
-    'storage',
-    'storage_status',
-    'storage_content_tmpl',
-    'lxc_list',
-    'lxc_config_missing',
-    'lxc_status_noperm',
-    'lxc_create_badparams',
-    'lxc_create_missing',
-    'lxc_create_noperm',
-    'post_json',
-    'lxc_create_notemplate',
+    `
+      version version_noauth version_badtoken version_malformed_token version_unknown_token
+      proxy_pvedaemon_down_get path_unknown method_unknown ha_rules_404 domains cluster_status
+      cluster_resources cluster_resources_vm cluster_resources_badtype res_noperm cluster_nextid
+      cluster_nextid_bad cluster_nextid_given cluster_options cluster_replication cluster_backup
+      cluster_config_nodes nodes node_status node_version node_network node_storage node_replication
+      node_unknown storage storage_status storage_content_tmpl lxc_list lxc_config_missing lxc_status_noperm
+      lxc_create_badparams lxc_create_missing lxc_create_noperm post_json lxc_create_notemplate
+    `,
     settle,
-    'tasks',
-    'tasks_noperm',
-    'cluster_tasks',
-    'lc_task_baduid',
-    'lc_task_unknown',
-    'lc_task_noperm',
-    'pools',
-    'pool_create',
-    'pool_add',
+    `
+      tasks tasks_noperm cluster_tasks lc_task_baduid lc_task_unknown lc_task_noperm pools pool_create
+      pool_add
+    `,
     running(102),
-    'pools_get',
-    'backup_job_create',
-    'backup_jobs',
-    'after_migrate_new_node',
-    'after_migrate_old_node',
-    'wrong_node',
-    'proxied_noperm',
+    `
+      pools_get backup_job_create backup_jobs after_migrate_new_node after_migrate_old_node wrong_node
+      proxied_noperm
+    `,
   ],
 );
 
@@ -128,21 +89,11 @@ const rights = lab(
   'who may what',
   [ct100, ct102],
   [
-    'access_permissions',
-    'access_permissions_path',
-    'access_permissions_noperm',
-    'access_permissions_ro',
-    'access_roles',
-    'roles_all',
-    'role_admin',
-    'acl',
-    'users',
-    'token_list',
-    'token_get',
-    'token_expired_setup',
-    'token_reset',
-    'user_disabled_setup',
-    'user_reenable',
+    `
+      access_permissions access_permissions_path access_permissions_noperm access_permissions_ro access_roles
+      roles_all role_admin acl users token_list token_get token_expired_setup token_reset user_disabled_setup
+      user_reenable
+    `,
   ],
 );
 
@@ -150,84 +101,36 @@ const container = lab(
   'the life of a container',
   [ct100, ct102],
   [
-    'lc_create',
-    'lc_create_running_status',
-    'lc_create_task_log',
-    'lc_create_task_status',
-    'lc_log_paged',
-    'lc_create_dup',
-    'nextid_after',
+    `
+      lc_create lc_create_running_status lc_create_task_log lc_create_task_status lc_log_paged lc_create_dup
+      nextid_after
+    `,
     (simulator) => void Object.assign(guest(simulator, 110).config, { memory: 256 }),
-    'lc_config',
-    'lc_config_pending',
-    'lc_config_while_locked',
+    'lc_config lc_config_pending lc_config_while_locked',
     running(110),
-    'lc_status_while_create',
-    'lc_status_stopped',
-    'lc_start',
-    'lc_start_again',
-    'lc_status_running',
-    'lc_list',
-    'lc_list_limited',
-    'res_aud',
-    'lc_interfaces',
-    'lc_put_ok',
-    'lc_put_bad',
-    'lc_put_mem',
-    'lc_put_empty',
-    'lc_put_delete_bad',
-    'lc_put_limited',
-    'lc_put_noperm',
-    'lc_resize',
+    `
+      lc_status_while_create lc_status_stopped lc_start lc_start_again lc_status_running lc_list
+      lc_list_limited res_aud lc_interfaces lc_put_ok lc_put_bad lc_put_mem lc_put_empty lc_put_delete_bad
+      lc_put_limited lc_put_noperm lc_resize
+    `,
     settle,
-    'lc_resize_shrink',
-    'snap_list0',
-    'snap_badname',
-    'snap_current',
-    'snap_limited',
-    'snap_noperm',
-    'snap_create',
-    'snap_create_task_log',
-    'snap_create_task_status',
-    'snap_list',
-    'snap_config',
-    'snap_dir_unsupported',
-    'snap_dir_unsupported_task_log',
-    'snap_dir_unsupported_task_status',
-    'snap_rollback',
-    'snap_rollback_task_log',
-    'snap_rollback_task_status',
-    'snap_rollback_unknown',
-    'snap_rollback_unknown_task_log',
-    'snap_rollback_unknown_task_status',
-    'snap_delete',
-    'snap_delete_task_log',
-    'snap_delete_task_status',
-    'snap_delete_unknown',
-    'snap_delete_unknown_task_log',
-    'snap_delete_unknown_task_status',
-    'lc_put_delete',
+    `
+      lc_resize_shrink snap_list0 snap_badname snap_current snap_limited snap_noperm snap_create
+      snap_create_task_log snap_create_task_status snap_list snap_config snap_dir_unsupported
+      snap_dir_unsupported_task_log snap_dir_unsupported_task_status snap_rollback snap_rollback_task_log
+      snap_rollback_task_status snap_rollback_unknown snap_rollback_unknown_task_log
+      snap_rollback_unknown_task_status snap_delete snap_delete_task_log snap_delete_task_status
+      snap_delete_unknown snap_delete_unknown_task_log snap_delete_unknown_task_status lc_put_delete
+    `,
     running(110),
-    'protection_on',
-    'destroy_protected',
-    'protection_off',
-    'destroy_running',
-    'shutdown',
-    'shutdown_task_log',
-    'shutdown_task_status',
-    'stop_stopped',
-    'start110',
-    'start110_task_log',
-    'start110_task_status',
-    'reboot',
-    'reboot_task_log',
-    'reboot_task_status',
-    'backup_not_backed_up',
+    `
+      protection_on destroy_protected protection_off destroy_running shutdown shutdown_task_log
+      shutdown_task_status stop_stopped start110 start110_task_log start110_task_status reboot reboot_task_log
+      reboot_task_status backup_not_backed_up
+    `,
     stopped(110),
     locked(110, 'backup'),
-    'vzdump_lock_status',
-    'vzdump_lock_put',
-    'vzdump_lock_start',
+    'vzdump_lock_status vzdump_lock_put vzdump_lock_start',
     settle,
     locked(110, undefined),
   ],
@@ -249,15 +152,10 @@ const replication = lab(
   'replication',
   [ct100, ct102, ct120],
   [
-    'repl_noperm',
-    'repl_noperm_list',
-    'replication_create_badid',
-    'repl_badsched',
-    'repl_create_self',
-    'repl_create_unknown_ct',
-    'repl_create_unknown_node',
-    'repl_get_unknown',
-    'repl_del_unknown',
+    `
+      repl_noperm repl_noperm_list replication_create_badid repl_badsched repl_create_self
+      repl_create_unknown_ct repl_create_unknown_node repl_get_unknown repl_del_unknown
+    `,
     async (simulator) =>
       void simulator.world.state.jobs.set('120-0', {
         id: '120-0',
@@ -268,39 +166,21 @@ const replication = lab(
         schedule: '*/5',
       }),
     ...replicated,
-    'repl_create_dup',
-    'repl_create_same_target',
-    'repl_bad_rate',
-    'repl_cluster',
-    'repl_job',
-    'repl_node',
-    'repl_node_guest',
-    'repl_node2_view',
-    'repl_status_ok',
-    'repl_log',
-    'repl_create_no_storage_on_target',
+    `
+      repl_create_dup repl_create_same_target repl_bad_rate repl_cluster repl_job repl_node repl_node_guest
+      repl_node2_view repl_status_ok repl_log repl_create_no_storage_on_target
+    `,
     (simulator) => void simulator.world.state.jobs.delete('120-1'),
-    'repl_update',
-    'repl_schedule_now',
-    'repl_schedule_now2',
-    'repl_status_pending',
+    'repl_update repl_schedule_now repl_schedule_now2 repl_status_pending',
     async (simulator) => simulator.partition(['pve1', 'pve3'], ['pve2']),
     ...replicated,
-    'repl_node_failed',
-    'repl_status_failed',
+    'repl_node_failed repl_status_failed',
     (simulator) => simulator.heal(),
-    'repl_disable',
-    'repl_delete',
-    'repl_delete_again',
-    'snap_zfs2',
-    'snap_zfs2_task_log',
-    'snap_zfs2_task_status',
-    'snap_zfs3',
-    'snap_zfs3_task_log',
-    'snap_zfs3_task_status',
-    'snap_rollback_not_latest',
-    'snap_rollback_not_latest_task_log',
-    'snap_rollback_not_latest_task_status',
+    `
+      repl_disable repl_delete repl_delete_again snap_zfs2 snap_zfs2_task_log snap_zfs2_task_status snap_zfs3
+      snap_zfs3_task_log snap_zfs3_task_status snap_rollback_not_latest snap_rollback_not_latest_task_log
+      snap_rollback_not_latest_task_status
+    `,
   ],
 );
 
@@ -308,24 +188,16 @@ const ha = lab(
   'high availability',
   [ct100, { ...ct102, running: true }, ct110],
   [
-    'ha_group_create',
-    'ha_group_get',
-    'ha_group_bad',
-    'ha_groups',
-    'ha_add',
-    'ha_add_dup',
-    'ha_add_unknown',
-    'ha_add_badstate',
-    'ha_add_noperm',
-    'ha_del_unknown',
+    `
+      ha_group_create ha_group_get ha_group_bad ha_groups ha_add ha_add_dup ha_add_unknown ha_add_badstate
+      ha_add_noperm ha_del_unknown
+    `,
     haRound,
     settle,
     haRound,
-    'ha_resource',
-    'ha_resources',
-    'ha_status_current',
-    'ha_manager_status',
-    'ct_ha_status',
+    `
+      ha_resource ha_resources ha_status_current ha_manager_status ct_ha_status
+    `,
     async (simulator, player) => {
       const upid = await stopThroughHa(simulator, player);
       player.alias('UPID:pve1:000017DA:000564D4:6B00E6CE:hastop:110:root@pam!rt:', upid);
@@ -333,11 +205,9 @@ const ha = lab(
     'ha_managed_stop_task_log',
     haRound,
     settle,
-    'ha_status_after_stop',
-    'cluster_tasks2',
-    'ha_set',
-    'ha_del',
-    'ha_group_del',
+    `
+      ha_status_after_stop cluster_tasks2 ha_set ha_del ha_group_del
+    `,
   ],
 );
 
@@ -370,12 +240,10 @@ const down = lab(
   [
     haRound,
     (simulator) => simulator.unplug('pve3'),
-    'node_down_cluster_status',
-    'node_down_lxc',
-    'node_down_status',
-    'node_down_nodes',
-    'node_down_noperm',
-    'node_down_resources',
+    `
+      node_down_cluster_status node_down_lxc node_down_status node_down_nodes node_down_noperm
+      node_down_resources
+    `,
   ],
 );
 down.world.ha = [{ sid: 'ct:102', state: 'stopped' }];
@@ -398,10 +266,7 @@ const inquorate = lab(
   [ct100, { ...ct102, running: true, pool: 'team-a' }, ct110],
   [
     async (simulator) => simulator.partition(['pve1'], ['pve2', 'pve3']),
-    'noquorum_nextid',
-    'noquorum_resources',
-    'noquorum_put',
-    'noquorum_aclput',
+    'noquorum_nextid noquorum_resources noquorum_put noquorum_aclput',
   ],
 );
 inquorate.world.pools = [{ id: 'team-a' }];
@@ -411,22 +276,11 @@ const machine = lab(
   'a virtual machine',
   [ct100, vm200],
   [
-    'nextid_taken',
-    'vm_list',
-    'vm_status',
-    'vm_config',
-    'vm_noperm',
-    'vm_destroy',
-    'vm_put',
-    'vm_put_task_log',
-    'vm_put_task_status',
-    'vm_put_sync',
-    'vm_snapshot',
-    'vm_snapshot_task_status',
-    'vm_snapshots',
-    'vm_start',
-    'vm_start_task_log',
-    'vm_start_task_status',
+    `
+      nextid_taken vm_list vm_status vm_config vm_noperm vm_destroy vm_put vm_put_task_log vm_put_task_status
+      vm_put_sync vm_snapshot vm_snapshot_task_status vm_snapshots vm_start vm_start_task_log
+      vm_start_task_status
+    `,
   ],
 );
 
@@ -434,41 +288,14 @@ const nine = alone(
   'reading a lone 9.2',
   [],
   [
-    'version_noauth',
-    'version_badtoken',
-    'version_malformed_token',
-    'path_unknown',
-    'method_unknown',
-    'cluster_status',
-    'cluster_resources_vm',
-    'cluster_resources_badtype',
-    'cluster_nextid',
-    'cluster_nextid_given',
-    'cluster_options',
-    'cluster_replication',
-    'cluster_backup',
-    'nodes',
-    'node_status',
-    'node_network',
-    'node_storage',
-    'node_replication',
-    'node_unknown',
-    'storages9',
-    'lxc_list',
-    'lxc_config_missing',
-    'lxc_create_badparams',
-    'lxc_create_missing',
-    'ha_resources',
-    'ha_rules_404',
-    'ha_groups',
-    'ha_group_create9',
-    'ha_res_group9',
-    'ha_rule_bad2',
-    'ha_manager_status',
-    'pools',
-    'repl_create_perm9_limited',
-    'repl_create_perm9',
-    'lxc_create_notemplate',
+    `
+      version_noauth version_badtoken version_malformed_token path_unknown method_unknown cluster_status
+      cluster_resources_vm cluster_resources_badtype cluster_nextid cluster_nextid_given cluster_options
+      cluster_replication cluster_backup nodes node_status node_network node_storage node_replication
+      node_unknown storages9 lxc_list lxc_config_missing lxc_create_badparams lxc_create_missing ha_resources
+      ha_rules_404 ha_groups ha_group_create9 ha_res_group9 ha_rule_bad2 ha_manager_status pools
+      repl_create_perm9_limited repl_create_perm9 lxc_create_notemplate
+    `,
     settle,
     'tasks',
   ],
@@ -478,14 +305,10 @@ const nineRights = alone(
   'who may what on 9.2',
   [{ ...ct102, node: 'pve4', storage: 'local' }],
   [
-    'access_permissions',
-    'access_permissions_path',
-    'access_permissions_noperm',
-    'access_roles',
-    'roles9',
-    'role9_admin',
-    'acl',
-    'users',
+    `
+      access_permissions access_permissions_path access_permissions_noperm access_roles roles9 role9_admin acl
+      users
+    `,
   ],
 );
 
@@ -493,17 +316,13 @@ const nineHa = alone(
   'a managed container on 9.2',
   [{ vmid: 100, node: 'pve4', name: 'c9', storage: 'local', disk: 1, config: { memory: 128, swap: 512 } }],
   [
-    'ha_add9',
-    'ha_rule_create',
+    'ha_add9 ha_rule_create',
     haRound,
     settle,
     haRound,
-    'ha_rule_get',
-    'ha_rules2',
-    'ha_status9',
-    'ct_config9',
-    'ct_status9',
-    'res9',
+    `
+      ha_rule_get ha_rules2 ha_status9 ct_config9 ct_status9 res9
+    `,
   ],
 );
 
@@ -525,47 +344,19 @@ export const scenarios: Scenario[] = [
   nineHa,
 ];
 
+export const words = (text: string): string[] => text.trim().split(/\s+/);
+
 /** Answers that must be equal word for word, moments aside. */
-export const exact = new Set([
-  'version',
-  'node_version',
-  'proxy_pvedaemon_down_get',
-  'domains',
-  'cluster_nextid',
-  'cluster_nextid_given',
-  'nextid_after',
-  'noquorum_nextid',
-  'cluster_options',
-  'cluster_status',
-  'node_down_cluster_status',
-  'cluster_config_nodes',
-  'access_permissions',
-  'access_permissions_path',
-  'access_permissions_noperm',
-  'access_permissions_ro',
-  'access_roles',
-  'roles_all',
-  'roles9',
-  'role_admin',
-  'role9_admin',
-  'acl',
-  'users',
-  'token_list',
-  'token_get',
-  'token_expired_setup',
-  'token_reset',
-  'lc_config',
-  'repl_cluster',
-  'repl_job',
-  'repl_schedule_now',
-  'ha_resource',
-  'ha_resources',
-  'ha_groups',
-  'ha_group_get',
-  'ha_rules2',
-  'ha_rule_get',
-  'snap_list0',
-]);
+export const exact = new Set(
+  words(`
+    version node_version proxy_pvedaemon_down_get domains cluster_nextid cluster_nextid_given nextid_after
+    noquorum_nextid cluster_options cluster_status node_down_cluster_status cluster_config_nodes
+    access_permissions access_permissions_path access_permissions_noperm access_permissions_ro access_roles
+    roles_all roles9 role_admin role9_admin acl users token_list token_get token_expired_setup token_reset
+    lc_config repl_cluster repl_job repl_schedule_now ha_resource ha_resources ha_groups ha_group_get
+    ha_rules2 ha_rule_get snap_list0
+  `),
+);
 
 const labStorage = ['is_mountpoint', 'prune-backups', 'priority'];
 const taskOptions = ['tokenid', 'pid'];

@@ -1,3 +1,4 @@
+import { connect as connectTls } from 'node:tls';
 import { Agent, request } from 'undici';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../adapters/simulator/index.ts';
 
@@ -84,3 +85,24 @@ export const container = (vmid: number, more: Record<string, string | number> = 
   description: `made by run ${vmid}`,
   ...more,
 });
+
+/** One request written by hand; the whole answer as text. */
+export async function fetchRaw(
+  of: Client,
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  body = '',
+): Promise<string> {
+  const url = new URL(of.simulator.url('ovh1'));
+  const socket = connectTls({ host: url.hostname, port: Number(url.port), rejectUnauthorized: false });
+  await new Promise((resolve) => socket.once('secureConnect', resolve));
+  socket.write(
+    `${method} ${path} HTTP/1.1\r\nHost: x\r\n${Object.entries(headers)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')}\r\n${body}`,
+  );
+  let text = '';
+  for await (const chunk of socket) text += String(chunk);
+  return text;
+}
