@@ -25,17 +25,11 @@ export function escaped(text: string): string {
 
 /** {@link escaped}, at most `max` long after escaping, never cut within an escape. */
 export function escapedTo(text: string, max: number): string {
-  const shown = visible(text);
   for (let room = max; room > 0; room = Math.floor(room * 0.9)) {
-    const fits = escaped(cutVisible(shown, text, room));
+    const fits = escaped(cut(text, room));
     if (fits.length <= max) return fits;
   }
   return '';
-}
-
-/** `text` cut so that its visible form has at most `room` characters; spelling out comes again in {@link escaped}. */
-function cutVisible(shown: string, text: string, room: number): string {
-  return shown.length <= room ? text : cut(text, room);
 }
 
 /** A line of a fenced block: verbatim, except that three backticks cannot be escaped in there (limits.json discord.145). */

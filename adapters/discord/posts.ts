@@ -1,7 +1,7 @@
 import type { APIMessage } from 'discord.js';
 import type { Card } from '../../src/contracts/card.ts';
 import type { Place, Posted } from '../../src/contracts/chat.ts';
-import { Failed } from '../../src/contracts/failure.ts';
+import { Failed, fail } from '../../src/contracts/failure.ts';
 import { cut, visible } from '../../src/contracts/visible.ts';
 import type { Calls } from './calls.ts';
 import { codeOf, explained, THREAD_EXISTS, UNKNOWN_CHANNEL } from './failures.ts';
@@ -11,6 +11,13 @@ import { body, carriesMark } from './render.ts';
 
 const PAGE = 100;
 const NOT_POSTED = 'the message was not posted';
+
+const shownToAll = {
+  what: NOT_POSTED,
+  why: 'it is for one person, and a channel has many',
+  next: 'report this with the log',
+  sent: 'no',
+} as const;
 
 /** How far back an earlier try is looked for: 500 messages. */
 const PAGES = 5;
@@ -56,6 +63,7 @@ export function poster(calls: Calls): Poster {
   }
 
   return async (place, card, key, perhaps) => {
+    if (card.private) return fail('internal', shownToAll);
     try {
       const before = perhaps ? await lookedUp(() => found(place, card, key), place) : undefined;
       return before ?? (await create(place, card, key));

@@ -90,6 +90,20 @@ test('a channel that does not exist, and ids that are none, are refused with cer
   expect(await failureOf(room.chat.update(posted, plain('x')))).toMatchObject({ kind: 'not-found' });
 });
 
+test('a card for one person is never posted where many read', async () => {
+  const failed = await failureOf(room.chat.post(room.place, { ...plain('10.1.0.103'), private: true }, 'k', false));
+  expect(failed).toMatchObject({ kind: 'internal', sent: 'no' });
+  expect(titles()).toEqual([]);
+});
+
+test('a bot that never started posts, edits and stops all the same', async () => {
+  const chat = room.again();
+  const posted = await chat.post(room.place, plain('one'), 'k', false);
+  await chat.update(posted, plain('two'));
+  await chat.stop();
+  expect(titles()).toEqual(['two']);
+});
+
 test('an edit waits out a 429, survives a lost answer, and the last content wins', async () => {
   const posted = await room.chat.post(room.place, cards.progress, 'run', false);
   room.discord.failNext(
