@@ -301,6 +301,12 @@ export class Requests implements RunnerSide {
     await this.changed(id);
   }
 
+  /** Counts again what an earlier process stored but did not act on: it may have died between a vote and its verdict. */
+  async resume(): Promise<void> {
+    const waiting = await this.#parts.store.requests({ states: ['waiting'], limit: 500 });
+    for (const request of waiting) if (request.votes.length > 0) await this.reassess(request.id);
+  }
+
   /** Withdraws, stops, or closes; see ControlContext.cancel. */
   async cancel(id: string, by: string): Promise<'withdrawn' | 'stopping' | 'closed' | 'already-over'> {
     const { store, clock, people } = this.#parts;

@@ -53,7 +53,7 @@ test('nothing is named utils, helpers, manager or service', () => {
 
 test('the top level holds only what the design names and what tools demand', () => {
   const allowed = new Set(
-    'package.json package-lock.json tsconfig.json biome.json src handlers adapters policies test Dockerfile .dockerignore README.md CHANGELOG.md CONTRIBUTING.md LICENSE bascule.example.yaml .ci .git .gitignore node_modules var'.split(
+    'package.json package-lock.json tsconfig.json biome.json src handlers adapters policies test Dockerfile .dockerignore README.md CHANGELOG.md CONTRIBUTING.md LICENSE bascule.example.yaml .ci .git .gitignore node_modules var coverage .vitest'.split(
       ' ',
     ),
   );

@@ -136,13 +136,13 @@ describe('the card says exactly what is missing', () => {
     const free = 'context.confirmed || context.typed || context.approvers >= 1';
     expect(lines(rule(free), votesOf(1))).toEqual(['allowed', '']);
     const solo = { preset: 'solo', roles: sre } as const;
-    expect(lines(rule(free), {}, solo)).toEqual(["the target's name or number, typed by the requester"]);
+    expect(lines(rule(free), {}, solo)).toEqual(["confirmation by the requester, typing the target's name or number"]);
     expect(lines(rule('context.reason != "" || context.secondFactor'), {}, solo)).toEqual([
-      "the target's name or number, typed by the requester",
+      "confirmation by the requester, typing the target's name or number",
       'a reason',
     ]);
     expect(lines(rule('context.secondFactor'), {}, solo)).toEqual([
-      "the target's name or number, typed by the requester",
+      "confirmation by the requester, typing the target's name or number",
       'a second factor from the requester',
     ]);
   });

@@ -235,13 +235,13 @@ describe.skipIf(!CHROMIUM)('the chat page in Chromium', () => {
     const page = await open();
     const steps = page.locator('#guide button');
     await steps.nth(0).click();
-    expect(await page.locator('#line').inputValue()).toBe('ct create hostname:robotoff node:ovh1');
+    expect(await page.locator('#line').inputValue()).toBe('ct create hostname:hello node:ovh1');
     await keys(page, 'Enter');
-    await shows(page, 'CREATE CT 112 robotoff on ovh1');
+    await shows(page, 'CREATE CT 112 hello on ovh1');
     await steps.nth(1).click();
     await expect.poll(() => focused(page)).toBe('Approve');
     await keys(page, 'Enter');
-    await shows(page, 'CT 112 robotoff runs on ovh1');
+    await shows(page, 'CT 112 hello runs on ovh1');
     await steps.nth(2).click();
     await keys(page, 'Enter');
     await shows(page, 'QUORATE 4/4');
@@ -252,6 +252,21 @@ describe.skipIf(!CHROMIUM)('the chat page in Chromium', () => {
     await keys(page, 'Enter');
     await shows(page, 'QUORATE 3/4');
     await expect.poll(() => page.locator('#guide li[data-state=done]').count()).toBe(5);
+  });
+
+  test('a thread unfolds as it grows and lies folded for who comes later', async () => {
+    const page = await open();
+    const parent = await demo.web.post({ platform: 'web', channel: 'ops' }, cards.bare, 'parent', false);
+    const inside = { platform: 'web', channel: 'ops', thread: parent.message } as const;
+    await demo.web.post(inside, cards.quorum, 'child-1', false);
+    await shows(page, cards.quorum.title);
+    await demo.web.update(parent, { title: 'edited', tone: 'good' });
+    await shows(page, 'edited');
+    expect(await count(page, cards.quorum.title)).toBe(2);
+    await demo.web.post(inside, cards.backup, 'child-2', false);
+    const later = await open();
+    await later.locator('summary', { hasText: '2 messages in the thread' }).press('Enter');
+    await shows(later, cards.backup.title);
   });
 
   test('a message of another channel is counted there and shown when one goes to look', async () => {

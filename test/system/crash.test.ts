@@ -61,7 +61,7 @@ async function survive(kill: Kill): Promise<{ readonly killed: boolean; readonly
 /** A kill before the vote was stored loses the click, not a promise: the card still asks for it. */
 async function approvedAgainIfAsked(hostname: string, look: Awaited<ReturnType<typeof lookInto>>): Promise<void> {
   const [request] = await look.requests();
-  if (request?.state === 'waiting') await stage.clicks('alice', 'Approve', hostname);
+  if (request?.state === 'waiting' && request.votes.length === 0) await stage.clicks('alice', 'Approve', hostname);
 }
 
 async function holdsAgainstTheWorld(request: RequestRecord, hostname: string, before: number): Promise<void> {
@@ -86,7 +86,7 @@ test('a bot killed before or after any journal write finishes what was approved,
       const { killed, request } = await survive({ env: { KILL_AT: String(n), KILL_WHEN: when } });
       expect(request.state, `killed ${when} write ${n}: ${request.note} ${request.left.join('; ')}`).toBe('done');
       if (!killed) {
-        expect(n, 'a create run has at least a dozen journal writes').toBeGreaterThan(12);
+        expect(n, 'a create run has at least ten journal writes').toBeGreaterThan(10);
         break;
       }
     }
