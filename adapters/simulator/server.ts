@@ -73,8 +73,9 @@ export class Listener {
 
   /** Going dark and coming back happen one after the other. */
   #inTurn(work: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(work);
-    return this.#turn;
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 
   async listen(): Promise<void> {

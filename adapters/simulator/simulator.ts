@@ -47,12 +47,17 @@ export class Simulator {
     this.certificate = parts.certificate;
     this.#ha = new HaManager(this.world, this.tasks, this.effects, parts.speed || 10);
     this.#scheduler = new ReplicationScheduler(this.world, { runMs: parts.taskMs });
-    this.world.onPowerLoss.push((node) => void this.#listener(node.name).goDark(this.#darkness));
-    this.world.onPowerUp.push((node) => void this.#listener(node.name).comeBack());
+    this.world.onPowerLoss.push((node) => this.#told(this.#listener(node.name).goDark(this.#darkness)));
+    this.world.onPowerUp.push((node) => this.#told(this.#listener(node.name).comeBack()));
     if (parts.speed > 0) {
       this.#every(crmRoundMs / parts.speed, () => this.#ha.round());
       this.#every(60_000 / parts.speed, () => this.#scheduler.round());
     }
+  }
+
+  /** Nobody waits for what HA does to a listener; its failure (the port was taken meanwhile) is still said. */
+  #told(work: Promise<void>): void {
+    work.catch((error: unknown) => console.error('the simulator could not switch a listener:', error));
   }
 
   #every(ms: number, run: () => void): void {
