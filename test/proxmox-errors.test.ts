@@ -239,6 +239,16 @@ test('the token and clean forms are what is sent', async () => {
   expect(server.heard[0]!.headers['content-length']).toBe('28');
 });
 
+test('each write has a connection of its own, reads share theirs', async () => {
+  const server = await replay(() => json({ data: null }));
+  const client = connect([server], pinned(server));
+  for (let count = 0; count < 9; count++) await client.get(read);
+  const forReads = server.connections;
+  expect(forReads).toBeLessThan(9);
+  for (let count = 0; count < 9; count++) await client.send(write);
+  expect(server.connections - forReads).toBe(9);
+});
+
 test('a path that could climb out is never sent', async () => {
   const server = await replay();
   const client = connect([server], pinned(server));
