@@ -3,7 +3,8 @@ import type { TaskMatch } from '../adapters/simulator/index.ts';
 import type { ClusterConnection, ProbeAnswer, Trace } from '../src/contracts/cluster.ts';
 import type { Call, PlannedStep, Probe } from '../src/contracts/plan.ts';
 import * as steps from '../src/contracts/steps.ts';
-import { failureOf, type Setting, setUp } from './proxmox-world.ts';
+import { failureOf } from './proxmox-line.ts';
+import { type Setting, setUp } from './proxmox-world.ts';
 
 const run = '01JD3VABCD';
 const params = {

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { guestsFrom } from '../adapters/proxmox/guests.ts';
 import { Resources } from '../adapters/proxmox/schema.ts';
 import type { WorldSpec } from '../adapters/simulator/index.ts';
-import { failureOf, type Setting, setUp } from './proxmox-world.ts';
+import { failureOf } from './proxmox-line.ts';
+import { type Setting, setUp } from './proxmox-world.ts';
 
 describe.each(['8.4', '9.2'] as const)('a cluster of %s', (pve) => {
   let world: Setting;

@@ -3,7 +3,6 @@ import { connectProxmox, type ProxmoxEvent } from '../adapters/proxmox/index.ts'
 import { demoWorld, type Pve, type Simulator, startSimulator, type WorldSpec } from '../adapters/simulator/index.ts';
 import type { Clock } from '../src/contracts/clock.ts';
 import type { ClusterConnection } from '../src/contracts/cluster.ts';
-import { Failed, type Failure } from '../src/contracts/failure.ts';
 
 /** Waits are over after a few milliseconds, but count in full. */
 export function hurriedClock(): Clock & { waited: number } {
@@ -54,13 +53,4 @@ export async function setUp(pve: Pve, change: (world: WorldSpec) => WorldSpec = 
       await sim.close();
     },
   };
-}
-
-export async function failureOf(promise: Promise<unknown>): Promise<Failure> {
-  const outcome = await promise.then(
-    (value) => ({ value }),
-    (error: unknown) => error,
-  );
-  if (!(outcome instanceof Failed)) throw new Error(`this did not fail as it should: ${JSON.stringify(outcome)}`);
-  return outcome.failure;
 }
