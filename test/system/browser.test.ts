@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startDemo } from '../../src/main.ts';
 import { cards, hostile, hostileTexts } from '../cards.ts';
 import { createScriptedDemo, type ScriptedDemo } from '../scripted-web-demo.ts';
 
@@ -342,5 +343,50 @@ describe.skipIf(!CHROMIUM)('the chat page in Chromium', () => {
     await say(page, 'ct create hostname:a node:ovh1');
     await shows(page, 'CREATE CT');
     expect(await probe(page, 'nameless')).toEqual([]);
+  });
+});
+
+describe.skipIf(!CHROMIUM)('the whole demo in Chromium', () => {
+  test('a newcomer creates a container, has it approved, pulls a plug and asks for quorum, all with the keyboard', async () => {
+    const whole = await startDemo({ taskMs: 100 });
+    const browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS });
+    try {
+      const page = await (await browser.newContext(DESKTOP)).newPage();
+      const wrong: string[] = [];
+      page.on('pageerror', (error) => wrong.push(error.message));
+      page.on('console', (line) => line.type() === 'error' && wrong.push(line.text()));
+      await page.addInitScript({ path: PROBES });
+      await page.goto(whole.url);
+      await page.locator('#link[data-state=open]').waitFor({ state: 'attached' });
+      const shows = (text: string) => page.locator('.card:visible', { hasText: text }).first().waitFor();
+      const step = (index: number) => page.locator('#guide button').nth(index).press('Enter');
+
+      await step(0);
+      await page.keyboard.press('Enter');
+      await shows('0 of 1 approval');
+      const [, hostname = ''] = /hostname:(\S+)/.exec((await page.locator('.said').first().textContent()) ?? '') ?? [];
+      await step(1);
+      await expect.poll(() => probe(page, 'focusedText')).toBe('Approve');
+      await page.keyboard.press('Enter');
+      await shows(`${hostname} runs on`);
+      expect(
+        [...whole.simulator.world.state.guests.values()].filter(({ config }) => config.hostname === hostname),
+      ).toHaveLength(1);
+
+      await step(2);
+      await page.keyboard.press('Enter');
+      await shows('QUORATE 4/4');
+      await step(3);
+      await page.keyboard.press('Space');
+      await page.locator('[role=switch][aria-checked=false]').waitFor();
+      await step(4);
+      await page.keyboard.press('Enter');
+      await shows('QUORATE 3/4');
+      await expect.poll(() => page.locator('#guide li[data-state=done]').count()).toBe(5);
+      expect(wrong).toEqual([]);
+    } finally {
+      await browser.close();
+      await whole.stop();
+    }
   });
 });

@@ -62,8 +62,8 @@ export function askPrompt(prompt, action) {
   });
 }
 
-/** The form of a command (Form of contracts/chat.ts); resolves to `{ name: value }` without the empty ones. */
-export function askForm(form, complete) {
+/** The form of a command (Form of contracts/chat.ts) and what it does; resolves to `{ name: value }` without the empty ones. */
+export function askForm(form, about, complete) {
   return ask((finish) => {
     const inputs = new Map();
     const read = () =>
@@ -79,7 +79,7 @@ export function askForm(form, complete) {
     };
     return [
       title(form.title),
-      h('p', { class: 'hint' }, h('code', {}, form.command)),
+      h('p', { class: 'hint' }, form.title === form.command ? about : h('code', {}, form.command)),
       h(
         'form',
         { onsubmit: submit },
@@ -156,7 +156,7 @@ export function showHome(name, cards, press) {
       title(`For ${name}`),
       h(
         'div',
-        { class: 'home-cards' },
+        { class: 'home-cards', tabindex: '0', role: 'group', 'aria-label': 'Cards' },
         cards.map((card) => drawCard(card, pressed)),
       ),
       h('div', { class: 'actions' }, close),

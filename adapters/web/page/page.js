@@ -93,7 +93,8 @@ async function send(text) {
   const [as, where] = [person, channel];
   try {
     const { form } = await post('/api/form', { text: bare(text) });
-    const options = form && (await askForm(form, complete));
+    const about = session.menu.find(({ name }) => name === form?.command)?.summary;
+    const options = form && (await askForm(form, about, complete));
     if (form && !options) return line.fill(text);
     const input = form ? { command: form.command, options } : { text: bare(text) };
     await deliver('/api/say', { person: as, channel: where, input });

@@ -31,23 +31,30 @@ export function createStream(context) {
 
   const place = (entry) => {
     const parent = entry.message.thread === undefined ? undefined : shown.get(entry.message.thread);
-    const home = parent ? parent.thread : list;
+    const home = parent ? parent.thread.list : list;
     const after = [...home.children].findLast((other) => Number(other.dataset.order) < entry.message.order);
     if (after) after.after(entry.element);
     else home.prepend(entry.element);
+    if (!parent) return;
+    countThread(parent.thread);
+    // What comes while one looks is shown; what lies there from before only while the work goes on.
+    if (!catchingUp || parent.message.card?.tone === 'busy') parent.thread.details.open = true;
   };
 
   const draw = (message, thread) => {
     const element = drawMessage(message, context);
-    element.append(thread);
+    element.append(thread.details);
     element.dataset.order = message.order;
     element.hidden = message.channel !== context.channel();
     return element;
   };
 
   const drop = (id) => {
-    shown.get(id)?.element.remove();
+    const { element, message } = shown.get(id) ?? {};
+    element?.remove();
     shown.delete(id);
+    const parent = shown.get(message?.thread);
+    if (parent) countThread(parent.thread);
   };
 
   return {
@@ -74,12 +81,19 @@ export function createStream(context) {
       untold.delete(message.id);
       const old = shown.get(message.id);
       if (old && old.message.version >= message.version) return false;
-      const thread = old?.thread ?? h('ol', { class: 'thread', 'aria-label': 'Thread' });
+      const thread = old?.thread ?? drawThread();
       const entry = { message, thread, element: draw(message, thread) };
       shown.set(message.id, entry);
       if (old) replace(old.element, entry.element);
-      else place(entry);
-      prune(shown);
+      else {
+        place(entry);
+        // Changes are told oldest first, so an edited message may come after what hangs under it.
+        for (const other of shown.values()) if (other.message.thread === message.id) place(other);
+      }
+      for (const oldest of shown.keys()) {
+        if (shown.size <= KEEP) break;
+        drop(oldest);
+      }
       this.empty();
       if (message.channel === context.channel()) {
         if (stick) toBottom();
@@ -109,12 +123,17 @@ function replace(old, fresh) {
   (same || fresh.querySelector('.card'))?.focus({ preventScroll: true });
 }
 
-function prune(shown) {
-  for (const [id, { element }] of shown) {
-    if (shown.size <= KEEP) return;
-    element.remove();
-    shown.delete(id);
-  }
+/** The details of a message: a list that can be folded, and is not there while it is empty. */
+function drawThread() {
+  const summary = h('summary', {});
+  const list = h('ol', { 'aria-label': 'Thread' });
+  return { summary, list, details: h('details', { class: 'thread', hidden: true }, summary, list) };
+}
+
+function countThread({ details, summary, list }) {
+  const count = list.children.length;
+  details.hidden = count === 0;
+  summary.textContent = count === 1 ? '1 message in the thread' : `${count} messages in the thread`;
 }
 
 function drawMessage(message, context) {
