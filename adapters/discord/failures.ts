@@ -30,7 +30,18 @@ export function interactionIsOver(error: unknown): boolean {
 /** Worth another try, since nothing about the request was wrong: Discord or the way to it was broken. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof DiscordAPIError) return error.status === 429;
-  return !(error instanceof Failed);
+  return error instanceof HTTPError || isNetwork(error) || isTokenless(error);
+}
+
+/** Errors of the connection carry a code, and time-outs a name; what has neither is a mistake of ours. */
+function isNetwork(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return networkCode(error) !== error.name || error.name === 'AbortError' || error.name === 'TimeoutError';
+}
+
+/** discord.js forgets the token after a 401 and then refuses to send anything. */
+function isTokenless(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Expected token');
 }
 
 /**
@@ -42,7 +53,11 @@ export function explained(error: unknown, what: string): Failed {
   if (error instanceof DiscordAPIError) return new Failed(answered(error, what));
   if (error instanceof HTTPError)
     return new Failed(broken(what, `Discord answered ${error.status}`, 'unknown', error.status));
-  return new Failed(broken(what, `Discord could not be reached (${networkCode(error)})`, sentOf(error)));
+  if (isTransient(error)) {
+    return new Failed(broken(what, `Discord could not be reached (${networkCode(error)})`, sentOf(error)));
+  }
+  const why = `a mistake in the bot (${networkCode(error)})`;
+  return new Failed(failure('internal', { what, why, next: 'report this with the log', sent: 'unknown' }));
 }
 
 function broken(what: string, why: string, sent: Sent, status?: number): Failure {
@@ -86,9 +101,7 @@ function answered(error: DiscordAPIError, what: string): Failure {
 const NEVER_LEFT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 
 function sentOf(error: unknown): Sent {
-  // discord.js forgets the token after a 401 and then refuses to send anything.
-  if (error instanceof Error && error.message.startsWith('Expected token')) return 'no';
-  return NEVER_LEFT.has(networkCode(error)) ? 'no' : 'unknown';
+  return isTokenless(error) || NEVER_LEFT.has(networkCode(error)) ? 'no' : 'unknown';
 }
 
 /** `ECONNREFUSED`, or the name of the error when it has no code; never its message, which may hold a URL. */
@@ -97,4 +110,11 @@ export function networkCode(error: unknown): string {
   if ('code' in error && typeof error.code === 'string') return error.code;
   if (error.cause instanceof Error) return networkCode(error.cause);
   return error.name;
+}
+
+/** What the log should hold of an error: our words, and for a mistake of ours where it was made. */
+export function logged(error: unknown, what: string): { reason: string; stack?: string } {
+  const { kind, why } = explained(error, what).failure;
+  const ours = kind === 'internal' && error instanceof Error && !(error instanceof Failed);
+  return { reason: why, ...(ours && error.stack && { stack: error.stack }) };
 }

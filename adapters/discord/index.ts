@@ -5,7 +5,7 @@ import type { Clock } from '../../src/contracts/clock.ts';
 import { discordCalls } from './calls.ts';
 import { edits } from './edits.ts';
 import type { Log } from './events.ts';
-import { explained } from './failures.ts';
+import { explained, logged } from './failures.ts';
 import { connect, newClient, onInteraction, watch } from './gateway.ts';
 import { interactionHandler } from './interactions.ts';
 import { membership } from './members.ts';
@@ -50,8 +50,7 @@ export function createDiscord(options: DiscordOptions): Chat {
     async (posted, card) => void (await calls.edit(roomOf(posted), posted.message, body(card))),
     clock,
   );
-  const warn = (says: string, error: unknown) =>
-    log({ level: 'warn', says, reason: explained(error, says).failure.why });
+  const warn = (says: string, error: unknown) => log({ level: 'warn', says, ...logged(error, says) });
   const working = new Set<Promise<void>>();
   const seen = new Recent();
   let client: Client | undefined;

@@ -189,6 +189,10 @@ test('a desk that breaks does not break the next command', async () => {
   };
   alice().uses('ct list');
   await room.discord.waitFor(() => room.events.some((event) => event.level === 'warn'));
+  expect(room.events.at(-1)).toMatchObject({
+    reason: 'a mistake in the bot (Error)',
+    stack: expect.stringContaining('a bug'),
+  });
   room.desk.command = command;
   alice().uses('quorum');
   await room.discord.shows('ops', 'echo quorum');

@@ -115,6 +115,16 @@ describe('a connection that breaks', () => {
   });
 });
 
+test('a bot can be stopped while Discord is away', async () => {
+  const gateway = await tinyGateway(ready);
+  const { chat, events } = bot({ botToken: 'MTIz.a.b', guildId: GUILD, apiUrl: gateway.apiUrl });
+  await chat.start(scriptedDesk());
+  await gateway.down();
+  await until(() => events.some((event) => event.says.includes('is cut')));
+  await chat.stop();
+  await gateway.up();
+});
+
 const GUILD = '100000000000000002';
 
 /** HTTP and gateway on one port that can be taken down and up again; `identified` decides what follows IDENTIFY. */
