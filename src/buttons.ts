@@ -67,11 +67,11 @@ export async function decideButton(
 function overCard(button: Button, request: RequestRecord): Card | undefined {
   const open: readonly string[] =
     button.verb === 'stop' ? ['running'] : button.verb === 'withdraw' ? ['waiting', 'approved'] : ['waiting'];
-  if (button.fingerprint !== request.fingerprint) {
+  if (button.fingerprint !== request.fingerprint || request.state === 'superseded') {
     return failureCard(
       failure('changed', {
         what: 'Nothing was done',
-        why: 'this button belongs to an older plan',
+        why: `this button belongs to an older plan${request.note ? ` (${request.note})` : ''}`,
         next: 'look at the newest card and decide there',
       }),
     );

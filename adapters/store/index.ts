@@ -242,6 +242,9 @@ export class SqlStore implements Store {
 
   async lock(request: string, locks: readonly string[]): Promise<string | undefined> {
     return this.#asLeader(async (tx) => {
+      const row = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
+      // Withdrawn in the meantime: nothing would ever release what is taken now, and its run does not begin anyway.
+      if (!row || OVER.includes(row.state as RequestState)) return undefined;
       for (const lock of [...locks].sort()) {
         const name = `lock:${lock}`;
         await tx
