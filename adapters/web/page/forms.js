@@ -3,12 +3,11 @@ import { byId, h } from './dom.js';
 
 /**
  * Opens the dialog with `draw(finish)` in it; resolves to what `finish` was given, or to undefined when it was
- * closed. One at a time: a second one closes the first. Focus goes back to where it was.
+ * closed. One at a time: a second one closes the first.
  */
 function ask(draw) {
   const dialog = byId('dialog');
   if (dialog.open) dialog.close();
-  const before = document.activeElement;
   return new Promise((resolve) => {
     let answer;
     const finish = (value) => {
@@ -19,7 +18,8 @@ function ask(draw) {
     dialog.addEventListener(
       'close',
       () => {
-        before?.focus?.();
+        // The browser gives the focus back to where it was; that may have been redrawn meanwhile.
+        if (document.activeElement === document.body) byId('line').focus();
         resolve(answer);
       },
       { once: true },

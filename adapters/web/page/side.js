@@ -22,6 +22,8 @@ export function createPeople(people, choose) {
   // By the place of the key: on a Mac, Alt and 1 types another character.
   document.addEventListener('keydown', (event) => {
     const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
+    // An open form belongs to the person who opened it.
+    if (byId('dialog').open) return;
     if (!event.altKey || event.ctrlKey || event.metaKey || !digit || !people[digit - 1]) return;
     event.preventDefault();
     choose(people[digit - 1].id);
