@@ -85,14 +85,16 @@ async function openChats(config: Config, log: Log): Promise<Chat[]> {
         ...slack,
         root: command,
         ...(listen ? { http: listen } : {}),
-        log: (event) => log.info({ slack: event }, 'slack'),
+        log: (event) => log[event.level]({ slack: event }, event.says),
       }),
     );
   }
   if (config.discord) {
     const { createDiscord } = await import('../adapters/discord/index.ts');
     const { guild, ...discord } = config.discord;
-    chats.push(createDiscord({ ...discord, guildId: guild, log: (event) => log.info({ discord: event }, 'discord') }));
+    chats.push(
+      createDiscord({ ...discord, guildId: guild, log: (event) => log[event.level]({ discord: event }, event.says) }),
+    );
   }
   if (chats.length === 0)
     fail('bad-input', {
@@ -262,7 +264,7 @@ async function setup(platform: string | undefined, file: string): Promise<void> 
       why: 'the config has no discord:',
       next: 'add it, see README.md',
     });
-  const { register } = await import('../adapters/discord/index.ts');
+  const { register, told } = await import('../adapters/discord/index.ts');
   const said = await register(
     {
       botToken: config.discord.botToken,
@@ -271,7 +273,7 @@ async function setup(platform: string | undefined, file: string): Promise<void> 
     },
     registry.menu,
   );
-  process.stdout.write(`${JSON.stringify(said, null, 2)}\n`);
+  process.stdout.write(`${told(said).join('\n')}\n`);
 }
 
 async function main(argv: readonly string[]): Promise<void> {

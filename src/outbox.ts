@@ -78,13 +78,19 @@ export class Outbox {
     }
   }
 
+  /** A message that somebody deleted is not brought back, and not asked for again; everything else is tried again. */
+  #gone(key: string, error: unknown): void {
+    if (!(error instanceof Failed) || error.failure.kind !== 'not-found') throw error;
+    this.#log.warn({ key, why: error.failure.why }, 'a message is gone; its later states are not shown');
+  }
+
   async #send(key: string, reply?: Reply): Promise<void> {
     const message = await this.#store.message(key);
     if (!message) return;
     const chat = this.#chats.get(message.place.platform);
     if (!chat) return;
     if (message.posted) {
-      await chat.update(message.posted, message.card);
+      await chat.update(message.posted, message.card).catch((error: unknown) => this.#gone(key, error));
       await this.#store.delivered(key, message.posted, message.version);
       return;
     }
