@@ -6,6 +6,7 @@ import type { ChatDriver, Who } from './chat-suite.ts';
 export interface SlackDriver extends ChatDriver {
   readonly chat: SlackChat;
   readonly slack: FakeSlack;
+  readonly ids: typeof IDS;
   /** What the adapter logged. */
   readonly log: SlackEvent[];
 }
@@ -55,6 +56,7 @@ export async function slackDriver(mode: 'socket' | 'http', editEveryMs = 50): Pr
   return {
     chat,
     slack,
+    ids: IDS,
     log,
     place,
     elsewhere,
