@@ -145,15 +145,15 @@ describe.each(['8.4', '9.2'] as const)('a cluster of %s', (pve) => {
 
   test('finds guests by number and by name, whatever the case', async () => {
     const view = world.connect().view();
-    expect(await view.findGuest('103')).toMatchObject({ vmid: 103, name: 'robotoff', node: 'ovh2', type: 'lxc' });
-    expect((await view.findGuest(' RobotOff ')).vmid).toBe(103);
+    expect(await view.findGuest('103')).toMatchObject({ vmid: 103, name: 'nutrition', node: 'ovh2', type: 'lxc' });
+    expect((await view.findGuest(' NutriTion ')).vmid).toBe(103);
     expect((await view.findGuest('docker-prod', 'qemu')).vmid).toBe(201);
   });
 
   test('tells what was meant when a guest is not found', async () => {
     const view = world.connect().view();
-    const typo = await failureOf(view.findGuest('robotof'));
-    expect(typo).toMatchObject({ kind: 'not-found', next: 'did you mean CT 103 robotoff?' });
+    const typo = await failureOf(view.findGuest('nutritio'));
+    expect(typo).toMatchObject({ kind: 'not-found', next: 'did you mean CT 103 nutrition?' });
     const other = await failureOf(view.findGuest('docker-prod', 'lxc'));
     expect(other).toMatchObject({ kind: 'not-found', why: 'VM 201 docker-prod is a virtual machine' });
     expect(await failureOf(view.findGuest('zzzzzzzzzz'))).toMatchObject({
@@ -165,11 +165,11 @@ describe.each(['8.4', '9.2'] as const)('a cluster of %s', (pve) => {
   test('does not choose between guests of one name', async () => {
     await rebuild((spec) => ({
       ...spec,
-      guests: [...(spec.guests ?? []), { vmid: 130, node: 'ovh4', name: 'robotoff' }],
+      guests: [...(spec.guests ?? []), { vmid: 130, node: 'ovh4', name: 'nutrition' }],
     }));
-    const failure = await failureOf(world.connect().view().findGuest('robotoff'));
+    const failure = await failureOf(world.connect().view().findGuest('nutrition'));
     expect(failure).toMatchObject({ kind: 'conflict' });
-    expect(failure.why).toContain('CT 103 robotoff on ovh2, CT 130 robotoff on ovh4');
+    expect(failure.why).toContain('CT 103 nutrition on ovh2, CT 130 nutrition on ovh4');
   });
 
   test('tells a guest in full', async () => {
@@ -177,7 +177,7 @@ describe.each(['8.4', '9.2'] as const)('a cluster of %s', (pve) => {
     const detail = await view.guestDetail(await view.findGuest('103'));
     expect(detail).toMatchObject({
       vmid: 103,
-      name: 'robotoff',
+      name: 'nutrition',
       status: 'running',
       protection: true,
       hastate: 'started',

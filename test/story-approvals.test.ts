@@ -135,7 +135,7 @@ describe('who may not', () => {
     await mallory.says('ct stop 120');
     await mallory.reads('ct stop: not allowed');
     expect((await world.store.requests({})).length).toBe(1);
-    expect(mallory.sees().filter((text) => text.includes('robotoff'))).toEqual([]);
+    expect(mallory.sees().filter((text) => text.includes('nutrition'))).toEqual([]);
     expect(oscar.sees().join('\n')).not.toContain('not allowed');
   });
 

@@ -93,7 +93,7 @@ export const demoWorld = (pve: '8.4' | '9.2'): WorldSpec => ({
     {
       vmid: 103,
       node: 'ovh2',
-      name: 'robotoff',
+      name: 'nutrition',
       tags: 'ml',
       protection: true,
       disk: 32,
@@ -141,7 +141,7 @@ export const demoWorld = (pve: '8.4' | '9.2'): WorldSpec => ({
     { sid: 'ct:103', state: 'started', maxRestart: 1, maxRelocate: 1 },
     { sid: 'vm:201', state: 'started', comment: 'docker production' },
   ],
-  haRules: [{ name: 'robotoff-nodes', nodes: 'ovh2:2,ovh3:1', resources: 'ct:103', strict: true }],
+  haRules: [{ name: 'nutrition-nodes', nodes: 'ovh2:2,ovh3:1', resources: 'ct:103', strict: true }],
   backupJobs: [
     { id: 'backup-nightly', storage: 'backups', schedule: '02:30', vmid: '101,102,103,104,117', comment: 'nightly' },
   ],
