@@ -159,6 +159,9 @@ class Run {
       if (row.state === 'in-doubt') return this.#inDoubt(planned, row);
       if (row.state !== 'done') return this.#startUndo(`${planned.name} failed: ${row.note}`);
     }
+    // Asked for while the last step ran; a run without a way back is done all the same.
+    const wayBack = this.#request.plan.steps.some((step) => (step.undo ?? []).length > 0);
+    if (wayBack && (await this.#parts.store.stopAsked(this.#request.id))) return this.#startUndo('stopped on request');
     await this.#end('done', '', []);
   }
 
@@ -183,7 +186,7 @@ class Run {
       write: (step, kind) => this.#write(step, kind),
       onLog: (line) => {
         log.push(line);
-        void this.#parts.side.changed(this.#request.id, line);
+        this.#parts.side.changed(this.#request.id, line).catch(this.#parts.onBroken);
       },
     });
     if (row !== known) await this.#parts.side.stepEnded(this.#request, row, log);

@@ -31,6 +31,8 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
+const GOES_ON = 'the bot stops; the next start goes on from here';
+
 /** Waits between looks after a lost answer, milliseconds: two minutes in all. */
 const LOOKS = [100, 400, 1000, 2000, 3000, 5000, 8000, 10_000, 15_000, 15_000, 20_000, 20_000, 20_000] as const;
 /** Looks in a row that must say "absent" before it is believed enough to repeat a call that Proxmox would refuse twice. */
@@ -117,7 +119,7 @@ class Step {
 
   async #follow(upid: string): Promise<StoredStep> {
     try {
-      const end = await this.#tools.hands.followTask(upid, (line) => this.#tools.onLog(line));
+      const end = await this.#unlessStopped(this.#tools.hands.followTask(upid, (line) => this.#tellLog(line)));
       this.#stopHere();
       if (end.killed) return this.#recover(`the task was killed: ${end.exit}`);
       if (!end.ok) return this.#end('failed', [end.exit, ...end.log.slice(-3)].join('\n'), false);
@@ -126,6 +128,28 @@ class Step {
       if (!(error instanceof Failed)) throw error;
       this.#stopHere();
       return this.#recover(words(error.failure));
+    }
+  }
+
+  #tellLog(line: string): void {
+    if (!this.#tools.signal.aborted) this.#tools.onLog(line);
+  }
+
+  /** A task may take hours; a bot that stops does not wait for it, since its UPID is in the journal. */
+  async #unlessStopped<T>(work: Promise<T>): Promise<T> {
+    this.#stopHere();
+    const { signal } = this.#tools;
+    let stop = (): void => undefined;
+    const stopped = new Promise<never>((_resolve, reject) => {
+      stop = () => reject(new Interrupted(GOES_ON));
+      signal.addEventListener('abort', stop, { once: true });
+    });
+    try {
+      return await Promise.race([work, stopped]);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      // Nobody listens to the look that is left behind; it ends when its connection is closed.
+      work.catch(() => undefined);
     }
   }
 
@@ -185,7 +209,7 @@ class Step {
   }
 
   #stopHere(): void {
-    if (this.#tools.signal.aborted) throw new Interrupted('the bot stops; the next start goes on from here');
+    if (this.#tools.signal.aborted) throw new Interrupted(GOES_ON);
   }
 }
 

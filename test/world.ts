@@ -100,7 +100,8 @@ export interface TurnedClock extends Clock {
 
 /** While held, no timer of the simulated cluster goes off: a task under way stays under way. */
 export interface TaskGate extends SimulatorClock {
-  hold(): void;
+  /** From now on, or from when `once` first says so as a timer is due. */
+  hold(once?: () => boolean): void;
   release(): void;
 }
 
@@ -230,11 +231,13 @@ function turnedClock(alsoTurn: (ms: number) => void): TurnedClock {
 
 function taskGate(): TaskGate {
   let held: (() => void)[] | undefined;
+  let due = () => false;
   return {
     now: () => Date.now(),
     after(ms, run) {
       let over = false;
       const timer = setTimeout(() => {
+        if (due()) held ??= [];
         if (held) held.push(() => !over && run());
         else run();
       }, ms);
@@ -243,13 +246,15 @@ function taskGate(): TaskGate {
         clearTimeout(timer);
       };
     },
-    hold() {
-      held ??= [];
+    hold(once) {
+      if (once) due = once;
+      else held ??= [];
     },
     release() {
-      const due = held ?? [];
+      const late = held ?? [];
       held = undefined;
-      for (const run of due) run();
+      due = () => false;
+      for (const run of late) run();
     },
   };
 }
