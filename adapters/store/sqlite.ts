@@ -50,6 +50,7 @@ export function openSqlite(file: string): Kysely<Tables> {
  */
 export function holdFile(file: string): { release(): void } | undefined {
   if (file === ':memory:') return { release: () => undefined };
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 });
   try {
     lock.exec('pragma locking_mode = exclusive; begin exclusive;');

@@ -52,10 +52,12 @@ async function acks(): Promise<Row[]> {
   }
 }
 
-const ackRows = (where: string, { alone, crowd }: Duel): Row[] => [
-  ...spreadRows(`slash to ack, ${where}, one at a time`, alone, P50_AIM, P99_AIM),
-  ...spreadRows(`slash to ack, ${where}, ${WIDTH} at once`, crowd, P50_AIM, P99_AIM),
-];
+function ackRows(where: string, { alone, crowd }: Duel): Row[] {
+  return [
+    ...spreadRows(`slash to ack, ${where}, one at a time`, alone, P50_AIM, P99_AIM),
+    ...spreadRows(`slash to ack, ${where}, ${WIDTH} at once`, crowd, P50_AIM, P99_AIM),
+  ];
+}
 
 function spreadRows(what: string, { ours, bare }: Sides, p50Aim: number, p99Aim?: number): Row[] {
   const [measured, baseline] = [spread(ours), spread(bare)];
