@@ -6,7 +6,8 @@ export interface Words {
   readonly named: ReadonlyMap<string, string>;
 }
 
-const NAME = /^([a-z][a-z0-9-]{0,31}):/i;
+/** Underscores are in no name of ours, but a name with one must be told that and not pass for a value. */
+const NAME = /^([a-z_][a-z0-9_-]{0,31}):/i;
 /** Phones and word processors turn quotes into these. */
 const QUOTES: Readonly<Record<string, string>> = {
   '"': '"',
