@@ -62,13 +62,15 @@ function unknownCommand(words: Words, registry: Registry, root: string): never {
   const typed = words.bare.slice(0, 2).join(' ').toLowerCase();
   const verbs = [...registry.commands.keys()].filter((name) => name.startsWith(`${noun} `));
   const what = typed ? `There is no command ${typed}` : 'No command was given';
-  const near = nearest(typed, [...registry.commands.keys()]);
+  // A noun alone is near its shortest command, which may well be one that changes something: nobody meant that.
+  const near = verbs.length > 0 && typed === noun ? undefined : nearest(typed, [...registry.commands.keys()]);
   if (verbs.length > 0) {
+    const looking = verbs.find((name) => registry.commands.get(name)?.risk === 'read') ?? verbs[0];
     const why =
       words.bare.length > 1
         ? `${noun} has: ${verbs.map((v) => v.slice(noun.length + 1)).join(', ')}`
         : `${noun} needs a verb: ${verbs.map((v) => v.slice(noun.length + 1)).join(', ')}`;
-    return fail('bad-input', { what, why, next: near ? `did you mean ${root}${near}?` : `try ${root}${verbs[0]}` });
+    return fail('bad-input', { what, why, next: near ? `did you mean ${root}${near}?` : `try ${root}${looking}` });
   }
   return fail('bad-input', {
     what,
