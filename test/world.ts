@@ -63,6 +63,8 @@ export interface World extends Readonly<Record<Name, Somebody>> {
   restart(): Promise<void>;
   /** Resolves when no run is under way and nothing is on its way to Slack. */
   settled(): Promise<void>;
+  /** Where Slack delivers in HTTP mode. */
+  slackUrl(): string;
   /** The newest request of that command, or of any. */
   request(command?: string): Promise<RequestRecord>;
   /** Waits until the newest request of that command is in this state. */
@@ -132,6 +134,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const clock = turnedClock((ms) => slack.clock.advance(ms));
   const parts: BotParts = { config, simulator, slack, logged, clock, options };
   let open = await openBot(parts);
+  let closed = false;
   const newest = async (command?: string) =>
     (await open.store.requests({ limit: 50 })).find((one) => command === undefined || one.command === command);
   const people = Object.fromEntries(
@@ -159,6 +162,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       await open.bot.runner.settled();
       await open.bot.outbox.settled();
     },
+    slackUrl: () => open.url ?? '',
     async request(command) {
       const found = await newest(command);
       if (!found) throw new Error(`there is no request${command ? ` of ${command}` : ''}`);
@@ -188,6 +192,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       return simulator.world.state.guests.get(vmid);
     },
     async close() {
+      if (closed) return;
+      closed = true;
       await open.bot.stop();
       await slack.stop();
       await simulator.close();
@@ -305,7 +311,7 @@ async function openBot({ config, simulator, slack, logged, clock, options }: Bot
   });
   await bot.start();
   if (chat.url) slack.deliverTo({ http: chat.url });
-  return { bot, store };
+  return { bot, store, url: chat.url };
 }
 
 function somebody(slack: FakeSlack, id: string, name: string, logged: readonly string[]): Somebody {
