@@ -6,13 +6,16 @@ import type { Command, Option } from './contracts/command.ts';
 import type { Judge } from './contracts/policy.ts';
 import type { Store } from './contracts/store.ts';
 import { FrontDesk } from './desk.ts';
+import { LastCheck } from './last-check.ts';
 import type { Log } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { Habit } from './parse.ts';
 import { People } from './people.ts';
+import { Planning } from './planning.ts';
 import { makeRegistry } from './registry.ts';
 import { Requests } from './requests.ts';
-import { Runner } from './runner.ts';
+import { Runner, type RunnerSide } from './runner.ts';
+import { Telling } from './telling.ts';
 
 /** How often deadlines are looked at, and how often a standby tries to lead, milliseconds. */
 const TICK = 5000;
@@ -37,6 +40,7 @@ export interface BotParts {
 export class Bot {
   readonly desk: FrontDesk;
   readonly requests: Requests;
+  readonly last: LastCheck;
   readonly runner: Runner;
   readonly outbox: Outbox;
   readonly #parts: BotParts;
@@ -51,11 +55,32 @@ export class Bot {
     const registry = makeRegistry(parts.commands, [...clusters.keys()], parts.clusterOption);
     const people = new People(config, chats);
     this.outbox = new Outbox({ store, chats, clock, log });
-    const shared = { config, store, judge, people, registry, clusters, outbox: this.outbox, clock, log };
-    this.requests = new Requests(shared);
-    this.runner = new Runner({ store, clusters, clock, log, side: this.requests, onBroken: parts.onBroken });
+    const planning = new Planning({ config, store, judge, clusters, clock });
+    const telling = new Telling({ config, store, people, registry, planning, outbox: this.outbox, clock, log });
+    this.requests = new Requests({ config, store, people, planning, telling, clock });
+    this.last = new LastCheck({ store, people, registry, planning, requests: this.requests, clock });
+    const side: RunnerSide = {
+      lastCheck: (request) => this.last.check(request),
+      changed: (id, line) => telling.changed(id, line),
+      stepEnded: (request, step, lines) => telling.stepEnded(request, step, lines),
+    };
+    this.runner = new Runner({ store, clusters, clock, log, side, onBroken: parts.onBroken });
     this.requests.onApproved = () => void this.runner.wake();
-    this.desk = new FrontDesk({ ...shared, requests: this.requests, habit: parts.habit });
+    const { requests } = this;
+    const { habit } = parts;
+    this.desk = new FrontDesk({
+      config,
+      store,
+      judge,
+      people,
+      registry,
+      clusters,
+      planning,
+      requests,
+      habit,
+      clock,
+      log,
+    });
   }
 
   get leading(): boolean {
@@ -73,7 +98,7 @@ export class Bot {
     this.#leading = true;
     for (const chat of chats) await chat.start(this.desk);
     await this.outbox.resume();
-    await this.requests.resume();
+    await this.requests.recount();
     await this.runner.wake();
     this.#ticking = this.#tick();
   }
@@ -83,6 +108,7 @@ export class Bot {
     while (!this.#stop.signal.aborted) {
       try {
         await this.requests.expire();
+        await this.requests.recount();
         await this.runner.wake();
       } catch (error) {
         onBroken(error);

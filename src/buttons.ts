@@ -5,10 +5,12 @@ import { failure } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
 import type { RequestRecord } from './contracts/records.ts';
 import type { Button, Store } from './contracts/store.ts';
+import type { Planning } from './planning.ts';
 import type { Requests } from './requests.ts';
 
 export interface ButtonParts {
   readonly store: Store;
+  readonly planning: Planning;
   readonly requests: Requests;
   readonly clock: { now(): number };
 }
@@ -42,7 +44,7 @@ export async function decideButton(
   }
   if (button.verb === 'confirm') return confirm(click, button, request, person, parts);
   const action = { approve: 'approve', deny: 'deny', withdraw: 'withdraw', stop: 'run.cancel' }[button.verb];
-  const verdict = parts.requests.mayDecide(action, request, person, click.place);
+  const verdict = parts.planning.mayDecide(action, request, person, click.place);
   if (verdict.answer !== 'allowed') {
     await parts.store.audit([
       {

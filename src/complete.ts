@@ -3,7 +3,7 @@ import type { Choice, CompletionQuery } from './contracts/chat.ts';
 import type { ClusterView } from './contracts/cluster.ts';
 import type { Option } from './contracts/command.ts';
 import type { Person } from './contracts/people.ts';
-import type { DeskParts } from './desk.ts';
+import type { DeskParts } from './desk-parts.ts';
 import { question, requestResource } from './questions.ts';
 
 /** Keystrokes come fast; within this time they share one look at the cluster, milliseconds. */
@@ -38,7 +38,7 @@ export function makeCompleter(parts: DeskParts): Completer {
     query: CompletionQuery,
     person: Person,
   ): Promise<readonly Choice[]> {
-    const { clusters, config, registry, store, requests, judge, people } = parts;
+    const { clusters, config, registry, store, planning, judge, people } = parts;
     if (source === 'cluster') return [...clusters.keys()].map(same);
     if (source === 'command') return [...registry.commands.keys()].map(same);
     if (source === 'person') return Object.keys(config.people).map((id) => ({ label: people.nameOf(id), value: id }));
@@ -48,7 +48,7 @@ export function makeCompleter(parts: DeskParts): Completer {
         .filter((request) =>
           judge.allows(
             question(
-              requests.scene(person, query.place, request.cluster),
+              planning.scene(person, query.place, request.cluster),
               'request.see',
               'read',
               requestResource(request),
@@ -62,7 +62,7 @@ export function makeCompleter(parts: DeskParts): Completer {
     )?.[0];
     const whole = look(query.options['cluster'] ?? bound ?? [...clusters.keys()][0] ?? '');
     if (!whole) return [];
-    const view = requests.viewFor(person, query.place, whole);
+    const view = planning.viewFor(person, query.place, whole);
     switch (source) {
       case 'node':
         return (await view.nodes()).map((node) => ({

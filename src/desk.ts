@@ -1,31 +1,20 @@
 import { decideButton } from './buttons.ts';
 import { brokenCard, failureCard, refusalCard } from './cards.ts';
 import { type Completer, makeCompleter } from './complete.ts';
+import { Contexts } from './contexts.ts';
 import type { Card } from './contracts/card.ts';
 import type { Actor, Ask, Choice, Click, CompletionQuery, Desk, Form, MenuEntry, Place } from './contracts/chat.ts';
-import type { ClusterView } from './contracts/cluster.ts';
-import type {
-  AskContext,
-  ChangeCommand,
-  Command,
-  ControlCommand,
-  ReadCommand,
-  ReadContext,
-  Records,
-} from './contracts/command.ts';
+import type { ChangeCommand, Command, ControlCommand, ReadCommand } from './contracts/command.ts';
 import { Failed, fail } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
+import type { Plan } from './contracts/plan.ts';
 import type { NewAudit } from './contracts/store.ts';
-import { checkOptions, type Habit, missingOptions, type Parsed, parseStructured, parseText } from './parse.ts';
+import type { DeskParts } from './desk-parts.ts';
+import { checkOptions, missingOptions, type Parsed, parseStructured, parseText } from './parse.ts';
+import { rootOf } from './planning.ts';
 import { question, requestResource } from './questions.ts';
-import { recordsFor } from './records.ts';
 import { CLUSTER_OPTION, menuEntry } from './registry.ts';
-import { newId, type Requests, type RequestsParts, rootOf } from './requests.ts';
-
-export interface DeskParts extends RequestsParts {
-  readonly requests: Requests;
-  readonly habit: Habit;
-}
+import { newId } from './requests.ts';
 
 /** Who asked, where, and about which cluster; everything after parsing needs these. */
 interface Asked {
@@ -41,11 +30,13 @@ export class FrontDesk implements Desk {
   readonly menu: readonly MenuEntry[];
   readonly #parts: DeskParts;
   readonly #completer: Completer;
+  readonly #contexts: Contexts;
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
     this.menu = parts.registry.menu;
     this.#completer = makeCompleter(parts);
+    this.#contexts = new Contexts(parts);
   }
 
   async command(ask: Ask): Promise<void> {
@@ -125,7 +116,7 @@ export class FrontDesk implements Desk {
         },
         async () => {
           const values = checkOptions({ command, options: {} }, '');
-          cards.push(await command.answer(values as never, this.#readContext(command, person, place, undefined)));
+          cards.push(await command.answer(values as never, this.#contexts.read(command, person, place, undefined)));
         },
       );
     }
@@ -200,8 +191,8 @@ export class FrontDesk implements Desk {
   }
 
   #early(command: Command, asked: Asked): Card | undefined {
-    const { judge, requests } = this.#parts;
-    const scene = requests.scene(asked.person, asked.ask.place, asked.cluster ?? '');
+    const { judge, planning } = this.#parts;
+    const scene = planning.scene(asked.person, asked.ask.place, asked.cluster ?? '');
     const resource =
       asked.cluster === undefined || command.needsCluster === false
         ? ({ type: 'Bot' } as const)
@@ -241,7 +232,7 @@ export class FrontDesk implements Desk {
     const values = checkOptions(asked.parsed, root);
     const card = await command.answer(
       values as never,
-      this.#readContext(command, asked.person, asked.ask.place, asked.cluster),
+      this.#contexts.read(command, asked.person, asked.ask.place, asked.cluster),
     );
     // Answered first: a look changes nothing, so nobody waits for its audit line.
     await asked.ask.reply(command.private ? { ...card, private: true } : card);
@@ -256,16 +247,16 @@ export class FrontDesk implements Desk {
     sure(command.name, asked.doubt);
     const refusal = this.#early(command, asked);
     if (refusal) return this.#refuse(asked, refusal);
-    const { requests } = this.#parts;
+    const { planning, requests } = this.#parts;
     const values = checkOptions(asked.parsed, root);
     const { ask, person } = asked;
     const options =
       asked.cluster === undefined || this.#parts.clusters.size < 2
         ? asked.parsed.options
         : { ...asked.parsed.options, [CLUSTER_OPTION]: asked.cluster };
-    let plan: Awaited<ReturnType<Requests['plan']>>;
+    let plan: Plan;
     try {
-      plan = await requests.plan(command, values, { person, place: ask.place, cluster: asked.cluster ?? '' });
+      plan = await planning.plan(command, values, { person, place: ask.place, cluster: asked.cluster ?? '' });
     } catch (error) {
       if (error instanceof Failed)
         await this.#audit(asked, 'not-planned', { command: command.name, options, failure: { ...error.failure } });
@@ -282,13 +273,13 @@ export class FrontDesk implements Desk {
 
   async #control(command: ControlCommand, asked: Asked, root: string): Promise<void> {
     sure(command.name, asked.doubt);
-    const { requests, store, judge } = this.#parts;
+    const { planning, store, judge } = this.#parts;
     const values = checkOptions(asked.parsed, root);
     const { person, ask } = asked;
-    const records = this.#records(person, ask.place);
+    const records = this.#contexts.records(person, ask.place);
     const id = String(values[command.request] ?? '');
     const request = await records.request(id);
-    const scene = requests.scene(person, ask.place, request.cluster);
+    const scene = planning.scene(person, ask.place, request.cluster);
     const verdict = judge.decide(question(scene, command.action, command.risk, requestResource(request)));
     const entry: NewAudit = {
       at: this.#parts.clock.now(),
@@ -301,7 +292,7 @@ export class FrontDesk implements Desk {
     if (verdict.answer !== 'allowed') return void (await ask.reply(refusalCard(command.name, verdict, asked.doubt)));
     await ask.reply(
       await command.act(values as never, {
-        ...this.#askContext(person, ask.place, asked.cluster),
+        ...this.#contexts.ask(person, ask.place, asked.cluster),
         records,
         cancel: (target) => this.#cancelOnly(request.id, target, person),
       }),
@@ -317,76 +308,6 @@ export class FrontDesk implements Desk {
         next: 'please report this',
       });
     return this.#parts.requests.cancel(judged, person.id);
-  }
-
-  #askContext(person: Person, place: Place, cluster: string | undefined): AskContext {
-    const { clock, config } = this.#parts;
-    const first = Object.values(config.clusters)[0];
-    return {
-      asker: person,
-      clock,
-      root: rootOf(place, config),
-      zone: (cluster === undefined ? first : config.clusters[cluster])?.zone ?? 'UTC',
-    };
-  }
-
-  #records(person: Person, place: Place): Records {
-    return recordsFor(this.#parts.store, (request) => {
-      const { judge, requests } = this.#parts;
-      return judge.allows(
-        question(requests.scene(person, place, request.cluster), 'request.see', 'read', requestResource(request)),
-      );
-    });
-  }
-
-  #readContext(command: Command, person: Person, place: Place, cluster: string | undefined): ReadContext {
-    const { clusters, config, judge, registry, requests } = this.#parts;
-    const scene = requests.scene(person, place, cluster ?? '');
-    const name = cluster ?? (clusters.size === 1 ? [...clusters.keys()][0] : undefined);
-    const may = (action: string, risk = 'read') =>
-      judge.decide(
-        question(scene, action, risk, name === undefined ? { type: 'Bot' } : { type: 'Cluster', cluster: name }, {
-          early: true,
-        }),
-      ).answer !== 'denied';
-    let view: ClusterView | undefined;
-    return {
-      ...this.#askContext(person, place, cluster),
-      get view() {
-        const connection = cluster === undefined ? undefined : clusters.get(cluster);
-        if (!connection)
-          return fail('bad-input', {
-            what: `${command.name} was not run`,
-            why: 'no cluster was named',
-            next: `add cluster:${[...clusters.keys()].join(' or cluster:')}`,
-          });
-        view ??= requests.viewFor(person, place, connection.view());
-        return view;
-      },
-      sites: Object.entries(config.clusters[cluster ?? '']?.sites ?? {}).map(([site, nodes]) => ({
-        name: site,
-        nodes,
-      })),
-      menu: [...registry.commands.values()].filter((entry) => this.#mayRun(entry, person, place, name)).map(menuEntry),
-      may,
-      records: this.#records(person, place),
-      clusters: [...clusters.keys()],
-      house:
-        (config.clusters[cluster ?? ''] ?? Object.values(config.clusters)[0])?.house ??
-        fail('internal', { what: 'No cluster', why: 'the config has none', next: 'add one' }),
-    };
-  }
-
-  #mayRun(command: Command, person: Person, place: Place, cluster: string | undefined): boolean {
-    const { judge, requests } = this.#parts;
-    const scene = requests.scene(person, place, cluster ?? '');
-    const resource =
-      command.needsCluster === false || cluster === undefined
-        ? ({ type: 'Bot' } as const)
-        : ({ type: 'Cluster', cluster } as const);
-    // Control commands are judged per request; whoever may see requests is told that they exist.
-    if (command.risk === 'control') return true;
-    return judge.decide(question(scene, command.action, command.risk, resource, { early: true })).answer !== 'denied';
   }
 }
 

@@ -258,8 +258,8 @@ describe('what is not ours is never touched', () => {
     const { guests } = world.simulator.world.state;
     await world.oscar.says('ct create hostname:fresh node:ovh1');
     await world.oscar.reads('Create CT 100 fresh', '0 of 1');
-    const check = world.bot.requests.lastCheck.bind(world.bot.requests);
-    world.bot.requests.lastCheck = async (request) => {
+    const check = world.bot.last.check.bind(world.bot.last);
+    world.bot.last.check = async (request) => {
       const answer = await check(request);
       guests.set(100, { ...structuredClone(guests.get(115)!), vmid: 100, node: 'ovh1' });
       return answer;

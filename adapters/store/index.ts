@@ -313,7 +313,9 @@ export class SqlStore implements Store {
       .onConflict((c) =>
         c
           .column('key')
-          .doUpdateSet((e) => ({ card_json: JSON.stringify(message.card), version: e('messages.version', '+', 1) })),
+          .doUpdateSet((e) => ({ card_json: JSON.stringify(message.card), version: e('messages.version', '+', 1) }))
+          // A card that looks the same is not worth an edit.
+          .where('messages.card_json', '!=', JSON.stringify(message.card)),
       )
       .execute();
   }

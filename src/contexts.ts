@@ -1,0 +1,89 @@
+import type { Place } from './contracts/chat.ts';
+import type { ClusterView } from './contracts/cluster.ts';
+import type { AskContext, Command, ReadContext, Records } from './contracts/command.ts';
+import { fail } from './contracts/failure.ts';
+import type { Person } from './contracts/people.ts';
+import type { DeskParts } from './desk-parts.ts';
+import { rootOf } from './planning.ts';
+import { question, requestResource } from './questions.ts';
+import { recordsFor } from './records.ts';
+import { menuEntry } from './registry.ts';
+
+/** What a handler is given to work with: only what this person, in this place, may see. */
+export class Contexts {
+  readonly #parts: DeskParts;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  ask(person: Person, place: Place, cluster: string | undefined): AskContext {
+    const { clock, config } = this.#parts;
+    const first = Object.values(config.clusters)[0];
+    return {
+      asker: person,
+      clock,
+      root: rootOf(place, config),
+      zone: (cluster === undefined ? first : config.clusters[cluster])?.zone ?? 'UTC',
+    };
+  }
+
+  records(person: Person, place: Place): Records {
+    return recordsFor(this.#parts.store, (request) => {
+      const { judge, planning } = this.#parts;
+      return judge.allows(
+        question(planning.scene(person, place, request.cluster), 'request.see', 'read', requestResource(request)),
+      );
+    });
+  }
+
+  read(command: Command, person: Person, place: Place, cluster: string | undefined): ReadContext {
+    const { clusters, config, judge, planning, registry } = this.#parts;
+    const scene = planning.scene(person, place, cluster ?? '');
+    const name = cluster ?? (clusters.size === 1 ? [...clusters.keys()][0] : undefined);
+    const may = (action: string, risk = 'read') =>
+      judge.decide(
+        question(scene, action, risk, name === undefined ? { type: 'Bot' } : { type: 'Cluster', cluster: name }, {
+          early: true,
+        }),
+      ).answer !== 'denied';
+    let view: ClusterView | undefined;
+    return {
+      ...this.ask(person, place, cluster),
+      get view() {
+        const connection = cluster === undefined ? undefined : clusters.get(cluster);
+        if (!connection)
+          return fail('bad-input', {
+            what: `${command.name} was not run`,
+            why: 'no cluster was named',
+            next: `add cluster:${[...clusters.keys()].join(' or cluster:')}`,
+          });
+        view ??= planning.viewFor(person, place, connection.view());
+        return view;
+      },
+      sites: Object.entries(config.clusters[cluster ?? '']?.sites ?? {}).map(([site, nodes]) => ({
+        name: site,
+        nodes,
+      })),
+      menu: [...registry.commands.values()].filter((entry) => this.mayRun(entry, person, place, name)).map(menuEntry),
+      may,
+      records: this.records(person, place),
+      clusters: [...clusters.keys()],
+      house:
+        (config.clusters[cluster ?? ''] ?? Object.values(config.clusters)[0])?.house ??
+        fail('internal', { what: 'No cluster', why: 'the config has none', next: 'add one' }),
+    };
+  }
+
+  mayRun(command: Command, person: Person, place: Place, cluster: string | undefined): boolean {
+    const { judge, planning } = this.#parts;
+    const scene = planning.scene(person, place, cluster ?? '');
+    const resource =
+      command.needsCluster === false || cluster === undefined
+        ? ({ type: 'Bot' } as const)
+        : ({ type: 'Cluster', cluster } as const);
+    // Control commands are judged per request; whoever may see requests is told that they exist.
+    if (command.risk === 'control') return true;
+    return judge.decide(question(scene, command.action, command.risk, resource, { early: true })).answer !== 'denied';
+  }
+}

@@ -1,0 +1,150 @@
+import type { Clock } from './contracts/clock.ts';
+import { Failed, fail } from './contracts/failure.ts';
+import { fingerprint } from './contracts/plan.ts';
+import type { RequestRecord, Vote } from './contracts/records.ts';
+import type { Store } from './contracts/store.ts';
+import { checkOptions, parseStructured } from './parse.ts';
+import type { People } from './people.ts';
+import type { Planning } from './planning.ts';
+import type { Registry } from './registry.ts';
+import type { Requests } from './requests.ts';
+import type { RunnerSide } from './runner.ts';
+
+/** An approved run starts within five minutes of its last vote or asks again (DESIGN.md). */
+const APPROVAL_LASTS = 5 * 60_000;
+
+type Answer = Awaited<ReturnType<RunnerSide['lastCheck']>>;
+
+export interface LastCheckParts {
+  readonly store: Store;
+  readonly people: People;
+  readonly registry: Registry;
+  readonly planning: Planning;
+  readonly requests: Requests;
+  readonly clock: Clock;
+}
+
+/** Plan, guards, votes and roles once more, right before the first intent; resuming after a crash never comes here. */
+export class LastCheck {
+  readonly #parts: LastCheckParts;
+
+  constructor(parts: LastCheckParts) {
+    this.#parts = parts;
+  }
+
+  async check(request: RequestRecord): Promise<Answer> {
+    try {
+      return await this.#check(request);
+    } catch (error) {
+      if (error instanceof Failed) return { go: false, failure: error.failure };
+      throw error;
+    }
+  }
+
+  async #check(request: RequestRecord): Promise<Answer> {
+    const { people, planning, registry, requests, store, clock } = this.#parts;
+    const now = clock.now();
+    if (request.approvedAt !== undefined && now - request.approvedAt > APPROVAL_LASTS)
+      return this.#askAgain(request, request.votes, 'approved too long ago; it needs its approvals again');
+    const command = registry.commands.get(request.command);
+    if (!command || !('plan' in command) || command.version !== request.plan.version) {
+      return fail('changed', {
+        what: `${request.plan.title}: not run`,
+        why: 'this Bascule plans the command differently',
+        next: 'ask for it again',
+      });
+    }
+    const { person, doubt } = await people.identify(request.actor);
+    if (doubt) return this.#askAgain(request, [], doubt);
+    const values = checkOptions(parseStructured(request.command, request.options, registry, ''), '');
+    const plan = await planning.plan(command, values, {
+      person,
+      place: request.place,
+      cluster: request.cluster,
+      except: request.id,
+      previous: request.plan,
+    });
+    const had = request.plan.risks.map((risk) => risk.code);
+    const news = plan.risks.filter((risk) => !had.includes(risk.code));
+    if (news.length > 0 || fingerprint(plan, had) !== request.fingerprint) {
+      const note =
+        news.length > 0
+          ? `new since the last plan: ${news.map((risk) => risk.says).join('; ')}`
+          : 'the plan changed, so it must be approved again';
+      const made = await requests.submit(command, request.options, plan, {
+        person,
+        actor: request.actor,
+        place: request.place,
+        replaces: request,
+        note,
+      });
+      if (made.refused)
+        return fail('forbidden', { what: `${plan.title}: not run`, why: made.refused.why, next: 'ask an admin' });
+      return { go: false, became: 'superseded' };
+    }
+    const { kept, dropped, doubt: unsure } = await this.#freshVotes(request);
+    if (unsure) return this.#askAgain(request, [], unsure);
+    const verdict = planning.judge(request, kept, person, request.place);
+    await store.audit([
+      {
+        at: now,
+        id: request.id,
+        kind: 'verdict',
+        who: 'bot',
+        body: {
+          last: true,
+          answer: verdict.answer,
+          needs: verdict.needs,
+          policies: verdict.policies,
+          dropped: dropped.map((vote) => vote.person),
+        },
+      },
+    ]);
+    if (verdict.answer === 'allowed') return { go: true };
+    if (verdict.answer === 'denied')
+      return fail('forbidden', { what: `${plan.title}: not run`, why: verdict.why, next: 'ask an admin' });
+    return this.#askAgain(
+      request,
+      dropped,
+      `${dropped.map((vote) => people.nameOf(vote.person)).join(', ') || 'somebody'} may no longer approve this`,
+    );
+  }
+
+  async #askAgain(request: RequestRecord, dropped: readonly Vote[], note: string): Promise<Answer> {
+    const { store, clock } = this.#parts;
+    const at = clock.now();
+    await store.dropVotes(
+      request.id,
+      [...new Set(dropped.map((vote) => vote.person))],
+      [
+        {
+          at,
+          id: request.id,
+          kind: 'votes-dropped',
+          who: 'bot',
+          body: { persons: dropped.map((vote) => vote.person), why: note },
+        },
+      ],
+    );
+    await store.move(request.id, ['approved'], 'waiting', { note }, []);
+    return { go: false, became: 'waiting' };
+  }
+
+  /** Votes with the roles their people hold now; who may not approve any more loses the vote. */
+  async #freshVotes(
+    request: RequestRecord,
+  ): Promise<{ readonly kept: readonly Vote[]; readonly dropped: readonly Vote[]; readonly doubt?: string }> {
+    const kept: Vote[] = [];
+    const dropped: Vote[] = [];
+    for (const vote of request.votes) {
+      const { person, doubt } = await this.#parts.people.identify(vote.actor);
+      if (doubt) return { kept, dropped, doubt };
+      const may =
+        vote.kind !== 'approve' ||
+        this.#parts.planning.mayDecide('approve', request, person, request.place).answer === 'allowed';
+      if (may && person.id === vote.person) kept.push({ ...vote, roles: person.roles });
+      else dropped.push(vote);
+    }
+    return { kept, dropped };
+  }
+}

@@ -1,0 +1,112 @@
+import type { Config } from './config.ts';
+import type { Place } from './contracts/chat.ts';
+import type { Clock } from './contracts/clock.ts';
+import type { ClusterConnection, ClusterView } from './contracts/cluster.ts';
+import type { ChangeCommand, PlanContext } from './contracts/command.ts';
+import { fail } from './contracts/failure.ts';
+import type { Person } from './contracts/people.ts';
+import type { Plan } from './contracts/plan.ts';
+import type { Judge, Verdict } from './contracts/policy.ts';
+import type { RequestRecord, Vote } from './contracts/records.ts';
+import type { Store } from './contracts/store.ts';
+import { guestResource, question, requestResource, type Scene, tally, targetOf } from './questions.ts';
+import { scopedView } from './scoped-view.ts';
+
+export interface PlanningParts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly judge: Judge;
+  readonly clusters: ReadonlyMap<string, ClusterConnection>;
+  readonly clock: Clock;
+}
+
+/** Looking and judging: what a person may see, the plan of a command, and what policy says of both. Changes nothing. */
+export class Planning {
+  readonly #parts: PlanningParts;
+
+  constructor(parts: PlanningParts) {
+    this.#parts = parts;
+  }
+
+  scene(person: Person, place: Place, cluster: string): Scene {
+    const { clock, config } = this.#parts;
+    return {
+      person,
+      place,
+      now: clock.now(),
+      zone: config.clusters[cluster]?.zone ?? 'UTC',
+      readonly: config.readonly,
+    };
+  }
+
+  /** What this person may see of a cluster. */
+  viewFor(person: Person, place: Place, view: ClusterView): ClusterView {
+    const scene = this.scene(person, place, view.name);
+    const { judge } = this.#parts;
+    return scopedView(
+      view,
+      (guest) => judge.allows(question(scene, 'guest.see', 'read', guestResource(view.name, guest))),
+      (node) => judge.allows(question(scene, 'node.see', 'read', { type: 'Node', cluster: view.name, node })),
+    );
+  }
+
+  async plan(
+    command: ChangeCommand,
+    values: Readonly<Record<string, unknown>>,
+    who: { person: Person; place: Place; cluster: string; except?: string; previous?: Plan },
+  ): Promise<Plan> {
+    const { clusters, clock, config, store } = this.#parts;
+    const connection = clusters.get(who.cluster);
+    const settings = config.clusters[who.cluster];
+    if (!connection || !settings)
+      return fail('not-found', {
+        what: `There is no cluster ${who.cluster}`,
+        why: 'it is not in the config',
+        next: `name one of ${[...clusters.keys()].join(', ')}`,
+      });
+    const everything = connection.view();
+    const context: PlanContext = {
+      asker: who.person,
+      clock,
+      root: rootOf(who.place, config),
+      zone: settings.zone,
+      view: this.viewFor(who.person, who.place, everything),
+      everything,
+      house: settings.house,
+      reserved: await store.reserved(who.cluster, who.except),
+      ...(who.previous ? { previous: who.previous } : {}),
+    };
+    return command.plan(values as never, context);
+  }
+
+  /** Second judgement: with the plan, and with the votes there are. */
+  judge(
+    request: Pick<RequestRecord, 'plan' | 'action' | 'risk' | 'requester' | 'fingerprint'>,
+    votes: readonly Vote[],
+    person: Person,
+    place: Place,
+  ): Verdict {
+    const { plan, action, risk, requester } = request;
+    const scene = this.scene(person, place, plan.cluster);
+    const reason = votes.find((vote) => vote.person === requester && vote.reason)?.reason ?? '';
+    return this.#parts.judge.decide(
+      question(scene, action, risk, targetOf(plan), {
+        riskCodes: plan.risks.map((r) => r.code),
+        ...tally(votes, requester, request.fingerprint),
+        reason,
+      }),
+    );
+  }
+
+  /** May this person approve, deny, withdraw or stop this request? */
+  mayDecide(action: string, request: RequestRecord, person: Person, place: Place): Verdict {
+    return this.#parts.judge.decide(
+      question(this.scene(person, place, request.cluster), action, 'control', requestResource(request)),
+    );
+  }
+}
+
+/** What stands before a command in texts: `/pve ` with its blank, `/` on Discord. */
+export function rootOf(place: Pick<Place, 'platform'>, config: Pick<Config, 'slack'>): string {
+  return place.platform === 'discord' ? '/' : `${config.slack?.command ?? '/pve'} `;
+}

@@ -1,0 +1,94 @@
+import { brokenCard, requestCard } from './cards.ts';
+import type { Config } from './config.ts';
+import type { Card } from './contracts/card.ts';
+import type { Place, Reply } from './contracts/chat.ts';
+import type { Clock } from './contracts/clock.ts';
+import type { RequestRecord, StepRecord } from './contracts/records.ts';
+import type { Store, StoredStep } from './contracts/store.ts';
+import type { Log } from './log.ts';
+import type { Outbox } from './outbox.ts';
+import type { People } from './people.ts';
+import { type Planning, rootOf } from './planning.ts';
+import type { Registry } from './registry.ts';
+
+/** Log lines edit the card at most this often, milliseconds; changes of state always do. */
+const LOG_EDIT = 1000;
+
+export interface TellingParts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly people: People;
+  readonly registry: Registry;
+  readonly planning: Planning;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The one card of a request, drawn from what the store holds, and the thread below it. */
+export class Telling {
+  readonly #parts: TellingParts;
+  readonly #logEdits = new Map<string, number>();
+
+  constructor(parts: TellingParts) {
+    this.#parts = parts;
+  }
+
+  /** Draws the card anew from what the store holds. */
+  async changed(id: string, log?: string): Promise<void> {
+    const now = this.#parts.clock.now();
+    if (log !== undefined) {
+      if (now - (this.#logEdits.get(id) ?? 0) < LOG_EDIT) return;
+      this.#logEdits.set(id, now);
+    }
+    const request = await this.#parts.store.request(id);
+    if (!request) return;
+    await this.show(request, await this.#parts.store.steps(id), log);
+  }
+
+  /** Shows a request as it stands; `reply` carries its first post. */
+  async show(request: RequestRecord, steps: readonly StepRecord[], log?: string, reply?: Reply): Promise<void> {
+    await this.#parts.outbox.show(`card/${request.id}`, request.place, await this.#card(request, steps, log), reply);
+  }
+
+  async #card(request: RequestRecord, steps: readonly StepRecord[], log?: string): Promise<Card> {
+    const { people, planning, registry, config } = this.#parts;
+    const command = registry.commands.get(request.command);
+    const asker = request.state === 'waiting' ? (await people.identify(request.actor)).person : undefined;
+    const needs = asker ? planning.judge(request, request.votes, asker, request.place).needs : [];
+    try {
+      return requestCard(request, {
+        command: command && 'plan' in command ? command : undefined,
+        requester: request.requester,
+        nameOf: (id) => people.nameOf(id),
+        zone: config.clusters[request.cluster]?.zone ?? 'UTC',
+        root: rootOf(request.place, config),
+        needs,
+        steps,
+        ...(log ? { log } : {}),
+      });
+    } catch (error) {
+      this.#parts.log.error({ run: request.id, error: String((error as Error).stack) }, 'a card could not be drawn');
+      return brokenCard(request.id);
+    }
+  }
+
+  /** A step with a task leaves its log in the thread of the card. */
+  async stepEnded(request: RequestRecord, step: StoredStep, log: readonly string[]): Promise<void> {
+    const posted = (await this.#parts.store.message(`card/${request.id}`))?.posted;
+    if (!posted || step.upid === undefined) return;
+    const card: Card = {
+      title: `${step.says}: ${step.state}`,
+      tone: step.state === 'done' ? 'plain' : 'bad',
+      lines: step.note.split('\n').slice(0, 5),
+      ...(log.length > 0 ? { code: [log.slice(-15).join('\n')] } : {}),
+      footer: step.upid,
+    };
+    const place: Place = {
+      platform: posted.platform,
+      channel: posted.channel,
+      thread: posted.thread ?? posted.message,
+    };
+    await this.#parts.outbox.show(`thread/${request.id}/${step.n}`, place, card);
+  }
+}
