@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { IANAZone } from 'luxon';
-import { isMap, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type YAMLParseError,
+} from 'yaml';
 import { z } from 'zod';
 import { Failed, failure } from './contracts/failure.ts';
 import { nearest } from './parse.ts';
@@ -18,6 +28,7 @@ const ctRules = z
   .strictObject({
     range: z
       .tuple([z.int().min(100), z.int().min(100)])
+      .refine(([first, last]) => first <= last, 'must begin with the smaller number')
       .optional()
       .describe('First and last CTID that may be given out. Without it: the next free one.'),
     template: z
@@ -99,9 +110,13 @@ const slack = z
       .describe('The root slash command.'),
     apiUrl: z.url().default('https://slack.com/api/').describe('Base URL of the Slack API (proxies, tests).'),
   })
-  .refine((s) => (s.appToken !== undefined) !== (s.signingSecret !== undefined && s.listen !== undefined), {
-    message: 'give appToken (Socket Mode), or signingSecret and listen (HTTP), not both',
-  });
+  .refine(
+    ({ appToken, signingSecret, listen }) =>
+      appToken === undefined
+        ? signingSecret !== undefined && listen !== undefined
+        : signingSecret === undefined && listen === undefined,
+    { message: 'give appToken (Socket Mode), or signingSecret and listen (HTTP), not both' },
+  );
 
 const discord = z.strictObject({
   botToken: secret('Bot token.'),
@@ -155,7 +170,9 @@ export const configSchema = z.strictObject({
   readonly: z.boolean().default(false).describe('Watch only: nothing can be changed.'),
   requestHours: z.number().min(0.1).max(168).default(1).describe('Hours until a request nobody approved expires.'),
   store: z
-    .union([z.strictObject({ file: z.string() }), z.strictObject({ url: secret('PostgreSQL URL.') })])
+    .union([z.strictObject({ file: z.string() }), z.strictObject({ url: secret('PostgreSQL URL.') })], {
+      error: 'must be file: with a path, or url: with a PostgreSQL URL',
+    })
     .default({ file: 'var/bascule.sqlite' })
     .describe('Where the bot remembers: a file, or a PostgreSQL URL to survive the loss of its machine.'),
   health: z
@@ -188,52 +205,95 @@ export function readConfig(file: string, env: NodeJS.ProcessEnv = process.env): 
   return parseConfig(text, file, env);
 }
 
-/** Relative paths in the config are relative to the file. */
+/** Relative paths in the config are relative to the file. No message holds the value of a secret. */
 export function parseConfig(text: string, file: string, env: NodeJS.ProcessEnv): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, logLevel: 'error' });
   const at = (offset: number | undefined) => {
     const { line, col } = lines.linePos(offset ?? 0);
     return `${file}:${line}:${col}`;
   };
-  const wrong: string[] = document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split('\n')[0]}`);
+  const wrong: string[] = document.errors.map((error) => `${at(error.pos[0])}: ${withoutSource(error)}`);
+  const secrets: string[] = [];
   visit(document, {
-    Scalar(_key, node) {
-      if (typeof node.value !== 'string') return;
+    Alias(_key, node) {
+      if (node.resolve(document) === undefined) wrong.push(`${at(node.range?.[0])}: an alias (*name) of nothing`);
+    },
+    Scalar(key, node) {
+      // A secret as a key would be named by whoever finds the key unknown.
+      if (key === 'key' || typeof node.value !== 'string') return;
       try {
-        node.value = fillSecrets(node.value, dirname(file), env);
+        node.value = fillSecrets(node.value, dirname(file), env, secrets);
       } catch (error) {
         wrong.push(`${at(node.range?.[0])}: ${(error as Error).message}`);
       }
     },
   });
-  if (wrong.length > 0) throw badConfig(wrong);
-  const result = configSchema.safeParse(document.toJS() ?? {});
-  if (!result.success) throw badConfig(result.error.issues.flatMap((issue) => explain(issue, document.contents, at)));
+  if (wrong.length > 0) throw badConfig(wrong, secrets);
+  const result = configSchema.safeParse(plain(document, file) ?? {});
+  if (!result.success)
+    throw badConfig(
+      result.error.issues.flatMap((issue) => explain(issue, document, at)),
+      secrets,
+    );
   const semantic = crossCheck(result.data);
-  if (semantic.length > 0) throw badConfig(semantic.map((line) => `${file}: ${line}`));
+  if (semantic.length > 0)
+    throw badConfig(
+      semantic.map((line) => `${file}: ${line}`),
+      secrets,
+    );
   return withPaths(result.data, dirname(file));
 }
 
-function badConfig(wrong: readonly string[]): Failed {
+/** Throws Failed for aliases of aliases that would fill the memory. */
+function plain(document: Document, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    if (error instanceof ReferenceError) throw badConfig([`${file}: too many aliases (*name)`], []);
+    throw error;
+  }
+}
+
+/** The parser's messages quote the text behind a colon, and that may be a secret. */
+function withoutSource(error: YAMLParseError): string {
+  if (error.code === 'MULTIPLE_DOCS') return 'a second document begins here (---); the config is one';
+  return error.message.split(/\n| at line |: /)[0] ?? 'not YAML';
+}
+
+/** Values that came from the environment or a file are cut out, wherever somebody put them. */
+function badConfig(wrong: readonly string[], secrets: readonly string[]): Failed {
+  // A shorter value is no secret, and cutting it out would make the messages unreadable.
+  const longestFirst = secrets.filter((value) => value.length >= 6).sort((a, b) => b.length - a.length);
   return new Failed(
     failure('bad-input', {
       what: 'The config was refused',
-      why: wrong.join('\n'),
+      why: wrong
+        .map((line) => longestFirst.reduce((said, value) => said.replaceAll(value, '[secret]'), line))
+        .join('\n'),
       next: 'the settings are listed in README.md; nothing was started',
     }),
   );
 }
 
-function explain(issue: z.core.$ZodIssue, contents: unknown, at: (offset: number | undefined) => string): string[] {
+function explain(issue: z.core.$ZodIssue, document: Document, at: (offset: number | undefined) => string): string[] {
   const path = issue.path.map(String);
-  if (issue.code !== 'unrecognized_keys')
-    return [`${at(offsetOf(contents, path))}: ${path.join('.') || 'the file'}: ${issue.message}`];
-  return issue.keys.map((key) => {
-    const near = nearest(key, knownKeys(issue.path));
-    return `${at(offsetOf(contents, [...path, key]))}: unknown key ${key}${near ? `, did you mean ${near}?` : ''}`;
-  });
+  const { contents } = document;
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const near = nearest(key, knownKeys(issue.path));
+      return `${at(offsetOf(contents, [...path, key]))}: unknown key ${key}${near ? `, did you mean ${near}?` : ''}`;
+    });
+  }
+  const says = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  // Ids of Discord are numbers to YAML, and too large ones.
+  const unquoted = issue.code === 'invalid_type' && issue.expected === 'string' && isNumber(document.getIn(issue.path));
+  return [
+    `${at(offsetOf(contents, path))}: ${path.join('.') || 'the file'}: ${says}${unquoted ? '; put it in quotes' : ''}`,
+  ];
 }
+
+const isNumber = (value: unknown): boolean => typeof value === 'number' || typeof value === 'bigint';
 
 /** Keys the schema knows at a path, for did-you-mean. */
 function knownKeys(path: readonly PropertyKey[]): string[] {
@@ -249,6 +309,11 @@ function offsetOf(node: unknown, path: readonly string[]): number | undefined {
   let current: unknown = node;
   let offset: number | undefined;
   for (const key of path) {
+    if (isSeq(current)) {
+      current = current.items[Number(key)];
+      offset = (isNode(current) ? current.range?.[0] : undefined) ?? offset;
+      continue;
+    }
     if (!isMap(current)) break;
     const pair = current.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
     if (!pair) break;
@@ -258,19 +323,27 @@ function offsetOf(node: unknown, path: readonly string[]): number | undefined {
   return offset;
 }
 
-function fillSecrets(text: string, folder: string, env: NodeJS.ProcessEnv): string {
+/** Adds every value it fills in to `secrets`. What it fills in is not read again. */
+function fillSecrets(text: string, folder: string, env: NodeJS.ProcessEnv, secrets: string[]): string {
   return text.replace(/\$\{(env|file):([^}]+)\}/g, (_all, kind: string, name: string) => {
-    if (kind === 'env') {
-      const value = env[name];
-      if (!value) throw new Error(`the environment has no ${name}`);
-      return value;
-    }
-    try {
-      return readFileSync(isAbsolute(name) ? name : resolve(folder, name), 'utf8').trim();
-    } catch (error) {
-      throw new Error(`${name} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-    }
+    const value = kind === 'env' ? fromEnvironment(name, env) : fromFile(name, folder);
+    if (value !== '') secrets.push(value);
+    return value;
   });
+}
+
+function fromEnvironment(name: string, env: NodeJS.ProcessEnv): string {
+  const value = env[name];
+  if (!value) throw new Error(`the environment has no ${name}`);
+  return value;
+}
+
+function fromFile(name: string, folder: string): string {
+  try {
+    return readFileSync(isAbsolute(name) ? name : resolve(folder, name), 'utf8').trim();
+  } catch (error) {
+    throw new Error(`${name} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
 }
 
 function crossCheck(config: Config): string[] {
