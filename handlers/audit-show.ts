@@ -24,6 +24,7 @@ export const auditShow = defineCommand({
       });
     }
     const last = entries.at(-1)!;
+    const upids = [...new Set(entries.map(({ body }) => body['upid']).filter((upid) => typeof upid === 'string'))];
     return {
       title: `${id}: ${count(entries.length, 'audit record')}`,
       tone: 'plain',
@@ -37,6 +38,8 @@ export const auditShow = defineCommand({
           details(entry),
         ]),
       },
+      // Whole, to be pasted into the task viewer; a table cell is cut.
+      ...(upids.length > 0 ? { code: [upids.join('\n')] } : {}),
       footer: `Chain: record ${last.seq} has hash ${last.hash.slice(0, 16)}…`,
       private: true,
     };

@@ -1,4 +1,5 @@
 import { distance } from 'fastest-levenshtein';
+import type { Contexts } from './contexts.ts';
 import type { Choice, CompletionQuery } from './contracts/chat.ts';
 import type { ClusterView } from './contracts/cluster.ts';
 import type { Option } from './contracts/command.ts';
@@ -12,7 +13,7 @@ const LOOK_LASTS = 5000;
 export type Completer = (query: CompletionQuery) => Promise<readonly Choice[]>;
 
 /** Values for one option, only what the person may see. */
-export function makeCompleter(parts: DeskParts): Completer {
+export function makeCompleter(parts: DeskParts, contexts: Contexts): Completer {
   const looks = new Map<string, { readonly at: number; readonly view: ClusterView }>();
 
   const look = (cluster: string): ClusterView | undefined => {
@@ -38,9 +39,15 @@ export function makeCompleter(parts: DeskParts): Completer {
     query: CompletionQuery,
     person: Person,
   ): Promise<readonly Choice[]> {
-    const { clusters, config, registry, store, planning, judge, people } = parts;
-    if (source === 'cluster') return [...clusters.keys()].map(same);
-    if (source === 'command') return [...registry.commands.keys()].map(same);
+    const { config, registry, store, planning, judge, people } = parts;
+    const seen = contexts.clusters(person, query.place);
+    if (source === 'cluster') return seen.map(same);
+    if (source === 'command')
+      return [...registry.commands.values()]
+        .filter((command) => contexts.mayRun(command, person, query.place, seen[0]))
+        .map((command) => same(command.name));
+    // Who belongs to the house is the business of those who see anything of it.
+    if (source === 'person' && seen.length === 0) return [];
     if (source === 'person') return Object.keys(config.people).map((id) => ({ label: people.nameOf(id), value: id }));
     if (source === 'request') {
       const open = await store.requests({ limit: 50 });
@@ -60,7 +67,8 @@ export function makeCompleter(parts: DeskParts): Completer {
     const bound = Object.entries(config.clusters).find(([, entry]) =>
       entry.channels.includes(query.place.channel),
     )?.[0];
-    const whole = look(query.options['cluster'] ?? bound ?? [...clusters.keys()][0] ?? '');
+    const cluster = query.options['cluster']?.toLowerCase() ?? bound ?? seen[0];
+    const whole = cluster !== undefined && seen.includes(cluster) ? look(cluster) : undefined;
     if (!whole) return [];
     const view = planning.viewFor(person, query.place, whole);
     switch (source) {

@@ -47,6 +47,7 @@ export class Contexts {
           early: true,
         }),
       ).answer !== 'denied';
+    const seen = this.clusters(person, place);
     let view: ClusterView | undefined;
     return {
       ...this.ask(person, place, cluster),
@@ -56,7 +57,7 @@ export class Contexts {
           return fail('bad-input', {
             what: `${command.name} was not run`,
             why: 'no cluster was named',
-            next: `add cluster:${[...clusters.keys()].join(' or cluster:')}`,
+            next: nameOne(seen),
           });
         view ??= planning.viewFor(person, place, connection.view());
         return view;
@@ -68,11 +69,21 @@ export class Contexts {
       menu: [...registry.commands.values()].filter((entry) => this.mayRun(entry, person, place, name)).map(menuEntry),
       may,
       records: this.records(person, place),
-      clusters: [...clusters.keys()],
+      clusters: seen,
       house:
         (config.clusters[cluster ?? ''] ?? Object.values(config.clusters)[0])?.house ??
         fail('internal', { what: 'No cluster', why: 'the config has none', next: 'add one' }),
     };
+  }
+
+  /** Names of the clusters this person may know of. */
+  clusters(person: Person, place: Place): readonly string[] {
+    const { clusters, judge, planning } = this.#parts;
+    return [...clusters.keys()].filter((cluster) =>
+      judge.allows(
+        question(planning.scene(person, place, cluster), 'cluster.see', 'read', { type: 'Cluster', cluster }),
+      ),
+    );
   }
 
   mayRun(command: Command, person: Person, place: Place, cluster: string | undefined): boolean {
@@ -82,8 +93,16 @@ export class Contexts {
       command.needsCluster === false || cluster === undefined
         ? ({ type: 'Bot' } as const)
         : ({ type: 'Cluster', cluster } as const);
-    // Control commands are judged per request; whoever may see requests is told that they exist.
-    if (command.risk === 'control') return true;
+    // Judged per request: who might do it to a request of their own is told that there is such a command.
+    if (command.risk === 'control') {
+      const own = { cluster: cluster ?? '', id: '', requester: person.id, command: '', action: '', risk: 'routine' };
+      return judge.decide(question(scene, command.action, command.risk, requestResource(own))).answer !== 'denied';
+    }
     return judge.decide(question(scene, command.action, command.risk, resource, { early: true })).answer !== 'denied';
   }
+}
+
+/** What to do when the cluster is not clear; names none that is not seen anyway. */
+export function nameOne(seen: readonly string[]): string {
+  return seen.length > 0 ? `add cluster:${seen.join(' or cluster:')}` : 'ask an admin for a role; whoami tells yours';
 }

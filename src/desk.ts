@@ -1,7 +1,7 @@
 import { decideButton } from './buttons.ts';
 import { brokenCard, failureCard, refusalCard } from './cards.ts';
 import { type Completer, makeCompleter } from './complete.ts';
-import { Contexts } from './contexts.ts';
+import { Contexts, nameOne } from './contexts.ts';
 import type { Card } from './contracts/card.ts';
 import type { Actor, Ask, Choice, Click, CompletionQuery, Desk, Form, MenuEntry, Place } from './contracts/chat.ts';
 import type { ChangeCommand, Command, ControlCommand, ReadCommand } from './contracts/command.ts';
@@ -35,8 +35,8 @@ export class FrontDesk implements Desk {
   constructor(parts: DeskParts) {
     this.#parts = parts;
     this.menu = parts.registry.menu;
-    this.#completer = makeCompleter(parts);
     this.#contexts = new Contexts(parts);
+    this.#completer = makeCompleter(parts, this.#contexts);
   }
 
   async command(ask: Ask): Promise<void> {
@@ -45,7 +45,7 @@ export class FrontDesk implements Desk {
       const root = rootOf(ask.place, this.#parts.config);
       const { person, doubt } = await this.#parts.people.identify(ask.actor);
       const parsed = this.#parse(ask, root);
-      const cluster = this.#cluster(parsed, ask.place);
+      const cluster = this.#cluster(parsed, person, ask.place);
       await this.#dispatch({ ask, person, ...(doubt ? { doubt } : {}), parsed, cluster }, root);
     });
   }
@@ -154,7 +154,7 @@ export class FrontDesk implements Desk {
   }
 
   /** The named cluster, else the channel's, else the only one. */
-  #cluster(parsed: Parsed, place: Place): string | undefined {
+  #cluster(parsed: Parsed, person: Person, place: Place): string | undefined {
     const { clusters, config } = this.#parts;
     const bound = Object.entries(config.clusters).find(([, entry]) => entry.channels.includes(place.channel))?.[0];
     const named = parsed.options[CLUSTER_OPTION]?.toLowerCase();
@@ -162,7 +162,7 @@ export class FrontDesk implements Desk {
       fail('not-found', {
         what: `${parsed.command.name} was not run`,
         why: `there is no cluster ${named}`,
-        next: `name one of ${[...clusters.keys()].join(', ')}`,
+        next: nameOne(this.#contexts.clusters(person, place)),
       });
     }
     if (named !== undefined && bound !== undefined && named !== bound && 'plan' in parsed.command) {
@@ -177,7 +177,7 @@ export class FrontDesk implements Desk {
       fail('bad-input', {
         what: `${parsed.command.name} was not run`,
         why: 'there are several clusters',
-        next: `add cluster:${[...clusters.keys()].join(' or cluster:')}`,
+        next: nameOne(this.#contexts.clusters(person, place)),
       });
     }
     return chosen;

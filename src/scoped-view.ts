@@ -27,9 +27,9 @@ export function scopedView(
     async guestDetail(guest) {
       return (await visible(guest.vmid)) ? view.guestDetail(guest) : hidden(`guest ${guest.vmid}`);
     },
-    storages: (node) => view.storages(node),
-    templates: (node) => view.templates(node),
-    bridges: (node) => view.bridges(node),
+    storages: async (node) => (seesNode(node) ? view.storages(node) : hidden(`node ${node}`)),
+    templates: async (node) => (seesNode(node) ? view.templates(node) : hidden(`node ${node}`)),
+    bridges: async (node) => (seesNode(node) ? view.bridges(node) : hidden(`node ${node}`)),
     nextVmid: (skip, range) => view.nextVmid(skip, range),
     vmidFree: (vmid) => view.vmidFree(vmid),
     replicationJobs: async () => {

@@ -60,7 +60,7 @@ const rows: readonly Row[] = [
   { name: 'a schedule nobody can read', says: 'replication add 120 ovh1 schedule:sometimes', reads: ['replication add was not run', 'schedule'] },
   { name: 'a replication to its own node', says: 'replication add 120 ovh4', reads: ['a copy there would be no copy'] },
   { name: 'a request nobody made', says: 'approval show id:zzzzzzzz', reads: ['There is no request zzzzzzzz', 'approval list'] },
-  { name: 'a cluster nobody configured', says: 'quorum cluster:other', reads: ['there is no cluster other', 'name one of off'] },
+  { name: 'a cluster nobody configured', says: 'quorum cluster:other', reads: ['there is no cluster other', 'add cluster:off'] },
   { name: 'a command the asker may not run', says: 'ct destroy 115 confirm:115', who: 'oscar', reads: ['ct destroy: not allowed', 'whoami'] },
 ];
 

@@ -2,5 +2,11 @@ import { defineConfig } from 'vitest/config';
 
 /** The everyday suite: whole bot, real wires on loopback, under three minutes on two cores. */
 export default defineConfig({
-  test: { root: new URL('..', import.meta.url).pathname, include: ['test/**/*.test.ts'], exclude: ['test/system/**'], testTimeout: 20_000, hookTimeout: 20_000 },
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/system/**'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+  },
 });

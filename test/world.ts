@@ -59,8 +59,8 @@ export interface World extends Readonly<Record<Name, Somebody>> {
   readonly clock: TurnedClock;
   /** The cluster's tasks stop where they are until they are released. */
   readonly tasks: TaskGate;
-  /** Ends this bot as a stop would, and starts another on the same store, Slack and cluster. */
-  restart(): Promise<void>;
+  /** Ends this bot as a stop would, and starts another on the same store, Slack and cluster; `between` has the store's file for itself. */
+  restart(between?: () => void): Promise<void>;
   /** Resolves when no run is under way and nothing is on its way to Slack. */
   settled(): Promise<void>;
   /** Where Slack delivers in HTTP mode. */
@@ -86,6 +86,8 @@ export interface WorldOptions {
   /** Merged into the cluster's settings. */
   readonly cluster?: Record<string, unknown>;
   readonly token?: string;
+  /** The bot knows the addresses of these nodes only. */
+  readonly asks?: readonly string[];
   readonly store?: { readonly url: string };
   /** Network limits of the connection to the cluster, real milliseconds. */
   readonly timings?: ProxmoxOptions['timings'];
@@ -118,7 +120,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const config = configSchema.parse({
     clusters: {
       off: {
-        urls: simulator.urls,
+        urls: options.asks?.map((node) => simulator.url(node)) ?? simulator.urls,
         token: simulator.token(options.token ?? 'bascule@pve!operate'),
         fingerprints: [simulator.fingerprint],
         zone: 'Europe/Paris',
@@ -154,8 +156,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     get bot() {
       return open.bot;
     },
-    async restart() {
+    async restart(between) {
       await open.bot.stop();
+      between?.();
       open = await openBot(parts);
     },
     async settled() {

@@ -3,7 +3,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { canonical } from '../../src/contracts/plan.ts';
 import type { AuditEntry } from '../../src/contracts/records.ts';
 import type { NewAudit } from '../../src/contracts/store.ts';
-import type { Tables } from './schema.ts';
+import { type Tables, text } from './schema.ts';
 
 /** sha256 over every field but the hash itself, with sorted keys. */
 export function linkHash(entry: Omit<AuditEntry, 'hash'>): string {
@@ -20,9 +20,11 @@ export async function append(tx: Transaction<Tables>, entries: readonly NewAudit
   if (!head) throw new Error('the audit chain has no head row: the store is damaged');
   let seq = Number(head.seq) - entries.length;
   let previous = head.hash;
-  for (const entry of entries) {
+  for (const one of entries) {
     seq += 1;
-    const body = JSON.parse(JSON.stringify(entry.body)) as AuditEntry['body'];
+    const body = JSON.parse(JSON.stringify(one.body)) as AuditEntry['body'];
+    // Hashed as it will be read back.
+    const entry = { at: one.at, id: text(one.id), kind: text(one.kind), who: text(one.who) };
     const hash = linkHash({ ...entry, body, seq, previous });
     await tx
       .insertInto('audit')
@@ -47,10 +49,18 @@ export function toEntry(row: Tables['audit']): AuditEntry {
   return { seq: Number(seq), at: Number(at), id, kind, who, body: JSON.parse(row.body_json), previous, hash };
 }
 
-/** Walks the whole chain; resolves the seq of the first link that does not fit, or undefined when all do. */
+/**
+ * Walks the whole chain; resolves the seq of the first link that does not fit, or undefined when all do. The head
+ * tells where it must end: a chain that was cut off there would be whole in itself.
+ */
 export async function firstBrokenLink(db: Kysely<Tables>): Promise<number | undefined> {
   let previous = '0'.repeat(64);
   for (let after = 0; ; ) {
+    const head = await db
+      .selectFrom('audit_head')
+      .select(['seq', 'hash'])
+      .where('one', '=', 1)
+      .executeTakeFirstOrThrow();
     const rows = await db.selectFrom('audit').selectAll().where('seq', '>', after).orderBy('seq').limit(500).execute();
     for (const row of rows) {
       const entry = toEntry(row);
@@ -58,6 +68,9 @@ export async function firstBrokenLink(db: Kysely<Tables>): Promise<number | unde
       after = entry.seq;
       previous = entry.hash;
     }
-    if (rows.length < 500) return undefined;
+    if (rows.length === 500) continue;
+    // Read before the rows: what was added meanwhile makes them longer than the head says, never shorter.
+    const ended = Number(head.seq);
+    return after < ended || (after === ended && previous !== head.hash) ? after + 1 : undefined;
   }
 }

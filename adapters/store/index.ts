@@ -27,7 +27,7 @@ type Hold = (lost: (why: string) => void) => Promise<{ release(): void | Promise
 export async function openStore(where: { readonly file: string } | { readonly url: string }): Promise<SqlStore> {
   if ('url' in where) {
     const { db } = openPostgres(where.url);
-    await migrate(db);
+    await migrated(db, 'postgres', () => undefined);
     return new SqlStore('postgres', db, (lost) => holdSession(where.url, lost));
   }
   // The lock comes first: a second process must not even migrate under a running one.
@@ -78,7 +78,7 @@ export class SqlStore implements Store {
   async firstSeen(delivery: string, at: number): Promise<boolean> {
     const result = await this.#db
       .insertInto('deliveries')
-      .values({ id: delivery, at })
+      .values({ id: text(delivery), at })
       .onConflict((c) => c.doNothing())
       .executeTakeFirst();
     return Number(result.numInsertedOrUpdatedRows ?? 0) > 0;
@@ -226,7 +226,7 @@ export class SqlStore implements Store {
       .updateTable('requests')
       .set({
         state: to,
-        ...(patch.note === undefined ? {} : { note: patch.note }),
+        ...(patch.note === undefined ? {} : { note: text(patch.note) }),
         ...(patch.approvedAt === undefined ? {} : { approved_at: patch.approvedAt }),
         ...(patch.startedAt === undefined ? {} : { started_at: patch.startedAt }),
         ...(patch.endedAt === undefined ? {} : { ended_at: patch.endedAt }),
@@ -322,13 +322,7 @@ export class SqlStore implements Store {
 
   async undelivered() {
     return (
-      await this.#db
-        .selectFrom('messages')
-        .selectAll()
-        .whereRef('delivered', '<', 'version')
-        .orderBy('at')
-        .limit(200)
-        .execute()
+      await this.#db.selectFrom('messages').selectAll().whereRef('delivered', '<', 'version').orderBy('at').execute()
     ).map(toMessage);
   }
 

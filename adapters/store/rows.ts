@@ -1,6 +1,6 @@
 import type { RequestRecord, StepState, Vote } from '../../src/contracts/records.ts';
 import type { Message, StoredStep } from '../../src/contracts/store.ts';
-import type { Tables } from './schema.ts';
+import { type Tables, text } from './schema.ts';
 
 const optional = (value: number | null): number | undefined => (value === null ? undefined : Number(value));
 
@@ -53,7 +53,7 @@ export function fromRequest(record: RequestRecord): Tables['requests'] {
     approved_at: record.approvedAt ?? null,
     started_at: record.startedAt ?? null,
     ended_at: record.endedAt ?? null,
-    note: record.note,
+    note: text(record.note),
     left_json: JSON.stringify(record.left),
     stop_asked: 0,
   };
@@ -81,7 +81,7 @@ export function fromVote(request: string, vote: Vote): Tables['votes'] {
     actor_json: JSON.stringify(vote.actor),
     roles_json: JSON.stringify(vote.roles),
     typed: vote.typed ? 1 : 0,
-    reason: vote.reason ?? '',
+    reason: text(vote.reason ?? ''),
     at: vote.at,
   };
 }
@@ -107,12 +107,12 @@ export function fromStep(step: StoredStep): Tables['steps'] {
     request: step.request,
     n: step.n,
     name: step.name,
-    says: step.says,
+    says: text(step.says),
     state: step.state,
-    upid: step.upid ?? null,
+    upid: step.upid === undefined ? null : text(step.upid),
     started_at: step.startedAt ?? null,
     ended_at: step.endedAt ?? null,
-    note: step.note,
+    note: text(step.note),
     sent: step.sent,
     ours: step.ours ? 1 : 0,
   };

@@ -73,3 +73,8 @@ export interface Tables {
   settings: { name: string; value: string };
   leader: { one: number; epoch: number };
 }
+
+/** As both databases hold it: PostgreSQL takes no NUL, and UTF-8 has no lone surrogates. */
+export function text(value: string): string {
+  return value.toWellFormed().replaceAll('\0', '\ufffd');
+}
