@@ -14,7 +14,7 @@ import { append, firstBrokenLink, toEntry } from './chain.ts';
 import { migrate } from './migrations.ts';
 import { holdSession, openPostgres } from './postgres.ts';
 import { fromRequest, fromStep, fromVote, toMessage, toRequest, toStep, toVote } from './rows.ts';
-import type { Tables } from './schema.ts';
+import { type Tables, text } from './schema.ts';
 import { holdFile, openSqlite } from './sqlite.ts';
 
 /** States in which a request is over; its reservations and locks are free again. */
@@ -27,15 +27,26 @@ type Hold = (lost: (why: string) => void) => Promise<{ release(): void | Promise
 export async function openStore(where: { readonly file: string } | { readonly url: string }): Promise<SqlStore> {
   if ('url' in where) {
     const { db } = openPostgres(where.url);
-    await migrated(db, 'postgres', () => undefined);
+    await migrate(db, 'postgres').catch(async (error: unknown) => {
+      await db.destroy();
+      throw error;
+    });
     return new SqlStore('postgres', db, (lost) => holdSession(where.url, lost));
   }
   // The lock comes first: a second process must not even migrate under a running one.
   const held = holdFile(where.file);
   if (!held) throw new Error(`another Bascule uses ${where.file}: stop it first, or give this one a file of its own`);
-  const db = openSqlite(where.file);
-  await migrate(db);
-  return new SqlStore('sqlite', db, async () => held);
+  let db: Kysely<Tables> | undefined;
+  try {
+    db = openSqlite(where.file);
+    await migrate(db, 'sqlite');
+    // Who has the file leads; the file is given back when the store closes, whether it led or not.
+    return new SqlStore('sqlite', db, async () => ({ release: () => undefined }), held.release);
+  } catch (error) {
+    await db?.destroy();
+    held.release();
+    throw error;
+  }
 }
 
 /** One query code for both databases. */
@@ -43,24 +54,29 @@ export class SqlStore implements Store {
   readonly kind: 'sqlite' | 'postgres';
   readonly #db: Kysely<Tables>;
   readonly #hold: Hold;
+  readonly #closed: () => void;
   #held: { release(): void | Promise<void> } | undefined;
   #epoch = -1;
 
-  constructor(kind: 'sqlite' | 'postgres', db: Kysely<Tables>, hold: Hold) {
+  constructor(kind: 'sqlite' | 'postgres', db: Kysely<Tables>, hold: Hold, closed: () => void = () => undefined) {
     this.kind = kind;
     this.#db = db;
     this.#hold = hold;
+    this.#closed = closed;
   }
 
   async lead(lost: (why: string) => void): Promise<boolean> {
+    let gone = false;
     this.#held = await this.#hold((why) => {
+      gone = true;
       this.#epoch = -1;
       lost(why);
     });
-    if (!this.#held) return false;
+    if (!this.#held || gone) return false;
     const { rows } = await sql<{
       epoch: number;
     }>`update leader set epoch = epoch + 1 where one = 1 returning epoch`.execute(this.#db);
+    if (gone) return false;
     this.#epoch = Number(rows[0]?.epoch);
     return true;
   }
@@ -358,8 +374,9 @@ export class SqlStore implements Store {
 
   async close(): Promise<void> {
     this.#epoch = -1;
-    await this.#held?.release();
     await this.#db.destroy();
+    await this.#held?.release();
+    this.#closed();
   }
 }
 

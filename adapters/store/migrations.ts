@@ -124,11 +124,18 @@ const first: Migration = async (db) => {
 
 const MIGRATIONS: readonly Migration[] = [first];
 
+/** Advisory lock of the process that migrates; not the leader's. */
+const MIGRATION_LOCK = 0x6261_736d; // "basm"
+
 /** Brings the schema up to date; throws when the store was written by a newer Bascule. */
-export async function migrate(db: Kysely<Tables>): Promise<void> {
-  await sql`create table if not exists schema_version (one integer primary key, version integer not null)`.execute(db);
+export async function migrate(db: Kysely<Tables>, kind: 'sqlite' | 'postgres'): Promise<void> {
   for (;;) {
     const done = await db.transaction().execute(async (tx) => {
+      // On an empty PostgreSQL two processes would make the same table at once, which `if not exists` does not prevent.
+      if (kind === 'postgres') await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(tx);
+      await sql`create table if not exists schema_version (one integer primary key, version integer not null)`.execute(
+        tx,
+      );
       await sql`insert into schema_version (one, version) values (1, 0) on conflict do nothing`.execute(tx);
       // The update takes the row's lock, so two starting processes migrate one after the other.
       const { rows } = await sql<{
