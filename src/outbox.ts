@@ -55,7 +55,7 @@ export class Outbox {
     }
     const work = { again: true, done: Promise.resolve() };
     this.#busy.set(key, work);
-    work.done = this.#work(key, work, reply).finally(() => this.#busy.delete(key));
+    work.done = this.#work(key, work, reply);
   }
 
   async #work(key: string, work: { again: boolean }, reply?: Reply): Promise<void> {
@@ -76,6 +76,8 @@ export class Outbox {
         work.again = true;
       }
     }
+    // In the same breath as the last look at `again`: a wish that came in between would never be sent.
+    this.#busy.delete(key);
   }
 
   /** A message that somebody deleted is not brought back, and not asked for again; everything else is tried again. */
