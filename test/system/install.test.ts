@@ -184,6 +184,7 @@ describe('the watch-only config of bascule.example.yaml, in a production install
       },
       120,
     );
+    expect(slack.sockets.connections.length, 'connections of a bot that calls itself ready').toBeGreaterThan(0);
     expect(await status('/healthz')).toBe(200);
 
     const [alice] = Object.values(config.people);
