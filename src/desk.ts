@@ -15,6 +15,7 @@ import { rootOf } from './planning.ts';
 import { question, requestResource } from './questions.ts';
 import { CLUSTER_OPTION, menuEntry } from './registry.ts';
 import { newId } from './requests.ts';
+import { Turnstile } from './turnstile.ts';
 
 /** Who asked, where, and about which cluster; everything after parsing needs these. */
 interface Asked {
@@ -31,6 +32,7 @@ export class FrontDesk implements Desk {
   readonly #parts: DeskParts;
   readonly #completer: Completer;
   readonly #contexts: Contexts;
+  readonly #door = new Turnstile();
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
@@ -124,7 +126,8 @@ export class FrontDesk implements Desk {
   }
 
   /** The same delivery twice is one request: platforms retry and replay. */
-  #first(actor: Actor, delivery: string): Promise<boolean> {
+  async #first(actor: Actor, delivery: string): Promise<boolean> {
+    await this.#door.enter();
     return this.#parts.store.firstSeen(`${actor.platform}:${delivery}`, this.#parts.clock.now());
   }
 

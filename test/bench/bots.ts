@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type FakeDiscord, startDiscord } from '../platforms/discord.ts';
@@ -45,6 +45,14 @@ export interface Platforms {
   readonly port?: number;
 }
 
+/** The flags for Node with which `npm run bascule` starts the product; BASCULE_FLAGS takes their place, to try others. */
+const productFlags = (process.env.BASCULE_FLAGS ?? flagsOfScript()).split(' ').filter((flag) => flag !== '');
+
+function flagsOfScript(): string {
+  const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
+  return /^node(.*) src\/main\.ts$/.exec(scripts.bascule)?.[1] ?? '';
+}
+
 /** The product as people start it, with a config file and a store on disk of its own. */
 export function startOurs(folder: string, cluster: Cluster, platforms: Platforms): Running {
   mkdirSync(folder, { recursive: true });
@@ -61,7 +69,7 @@ export function startOurs(folder: string, cluster: Cluster, platforms: Platforms
   };
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(config));
-  return run('src/main.ts', ['start', '--config', file]);
+  return run('src/main.ts', ['start', '--config', file], {}, productFlags);
 }
 
 const slackWay = (slack: FakeSlack, port: number | undefined) =>

@@ -47,7 +47,7 @@ async function once(folder: string, cluster: Cluster, kind: Kind, idleMs: number
   const discord = kind === 'slack' ? undefined : await openDiscord();
   const bot = started(folder, cluster, { slack, discord }, bare);
   try {
-    const answered = await Promise.all([slack && onSlack(slack), discord && onDiscord(discord)]);
+    const answered = await bot.during(Promise.all([slack && onSlack(slack), discord && onDiscord(discord)]));
     const firstAnswer = Math.max(...answered.map((at) => at ?? 0)) - bot.startedAt;
     await pause(idleMs);
     return { firstAnswer, resident: bot.resident() };

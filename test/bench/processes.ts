@@ -7,6 +7,8 @@ import { createInterface } from 'node:readline';
 export interface Running {
   /** Milliseconds of `performance.now()` at which it was started. */
   readonly startedAt: number;
+  /** Rejects with what it printed when it ends before `work` does. */
+  during<T>(work: Promise<T>): Promise<T>;
   /** The first line it prints that holds this; rejects when it ends before. */
   prints(part: string): Promise<string>;
   /** Resident memory, MB (10^6 bytes), as the kernel counts it. */
@@ -21,9 +23,14 @@ process.once('exit', () => {
 });
 
 /** Runs a file of this repository; what it writes to standard error is shown when it ends early. */
-export function run(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+export function run(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
+): Running {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [join(root, file), ...args], {
+  const child = spawn(process.execPath, [...flags, join(root, file), ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -46,8 +53,14 @@ export function run(file: string, args: readonly string[], env: Readonly<Record<
       wake();
     }),
   );
+  let ending = false;
+  const broke = ended.then(() => {
+    if (!ending) throw new Error(`${file} ended too early:\n${lines.join('\n')}`);
+  });
+  broke.catch(() => undefined);
   return {
     startedAt,
+    during: (work) => Promise.race([work, broke.then(() => work)]),
     prints: (part) =>
       new Promise((resolve, reject) => {
         const look = () => {
@@ -65,6 +78,7 @@ export function run(file: string, args: readonly string[], env: Readonly<Record<
       return (Number(kilobytes) * 1024) / 1e6;
     },
     async end() {
+      ending = true;
       child.kill('SIGTERM');
       const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
       await ended;
