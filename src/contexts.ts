@@ -47,7 +47,10 @@ export class Contexts {
           early: true,
         }),
       ).answer !== 'denied';
-    const seen = this.clusters(person, place);
+    const seen = once(() => this.clusters(person, place));
+    const menu = once(() =>
+      [...registry.commands.values()].filter((entry) => this.mayRun(entry, person, place, name)).map(menuEntry),
+    );
     let view: ClusterView | undefined;
     return {
       ...this.ask(person, place, cluster),
@@ -57,7 +60,7 @@ export class Contexts {
           return fail('bad-input', {
             what: `${command.name} was not run`,
             why: 'no cluster was named',
-            next: nameOne(seen),
+            next: nameOne(seen()),
           });
         view ??= planning.viewFor(person, place, connection.view());
         return view;
@@ -66,10 +69,15 @@ export class Contexts {
         name: site,
         nodes,
       })),
-      menu: [...registry.commands.values()].filter((entry) => this.mayRun(entry, person, place, name)).map(menuEntry),
+      // Asked for by few and one policy question per command: `quorum` need not wait for thirty answers.
+      get menu() {
+        return menu();
+      },
       may,
       records: this.records(person, place),
-      clusters: seen,
+      get clusters() {
+        return seen();
+      },
       house:
         (config.clusters[cluster ?? ''] ?? Object.values(config.clusters)[0])?.house ??
         fail('internal', { what: 'No cluster', why: 'the config has none', next: 'add one' }),
@@ -100,6 +108,14 @@ export class Contexts {
     }
     return judge.decide(question(scene, command.action, command.risk, resource, { early: true })).answer !== 'denied';
   }
+}
+
+function once<T>(work: () => T): () => T {
+  let done: { readonly value: T } | undefined;
+  return () => {
+    done ??= { value: work() };
+    return done.value;
+  };
 }
 
 /** What to do when the cluster is not clear; names none that is not seen anyway. */
