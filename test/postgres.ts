@@ -83,9 +83,18 @@ export async function startPostgres(): Promise<Postgres | undefined> {
         await client.end();
       }
     };
+    // To PostgreSQL itself: runuser hands on no signal but its own.
+    const signal = (name: NodeJS.Signals) => {
+      const file = join(data, 'postmaster.pid');
+      if (!over && existsSync(file)) process.kill(Number(readFileSync(file, 'utf8').split('\n')[0]), name);
+    };
+    // A test run that ends early leaves no server behind.
+    const abandoned = () => signal('SIGQUIT');
+    process.once('exit', abandoned);
     const stop = async () => {
-      // To PostgreSQL itself: runuser hands no signal on but its own. SIGINT is the fast shutdown, which waits for no client.
-      if (!over) process.kill(Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]), 'SIGINT');
+      process.off('exit', abandoned);
+      // The fast shutdown, which waits for no client.
+      signal('SIGINT');
       await ended;
       rmSync(folder, { recursive: true, force: true });
     };
