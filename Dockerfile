@@ -19,8 +19,8 @@ COPY policies ./policies
 RUN mkdir /data && chown node:node /data
 VOLUME /data
 USER node
-# In the config: `store: { file: /data/bascule.sqlite }` and `health: { port: 8080 }`.
+# The store is beside the config, in /data/var, unless the config says otherwise.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "src/main.ts"]
-CMD ["start", "--config", "/data/bascule.yaml"]
+CMD ["start", "--config", "/data/bascule.yaml", "--health", "8080"]

@@ -225,7 +225,7 @@ function preview(plan: Plan): Card {
     tone: plan.risks.length > 0 ? 'warning' : 'plain',
     lines: [
       `${text('address')} ${text('bridge')} gw ${text('gateway')}${intent['gatewayInside'] ? '' : ` (outside ${prefix}!)`}`,
-      `${text('templateName')}, ${text('cores')} cores, ${mebibytes(Number(intent['memoryMiB']))}, swap ${text('swapMiB')}`,
+      `${text('templateName')}, ${text('cores')} ${text('cores') === '1' ? 'core' : 'cores'}, ${mebibytes(Number(intent['memoryMiB']))}, swap ${text('swapMiB')}`,
       `${text('diskGiB')} GiB ${text('storage')}`,
       [
         intent['unprivileged'] ? 'unprivileged' : 'PRIVILEGED',
@@ -258,7 +258,7 @@ function result(plan: Plan, run: RunRecord): Card {
       `${text('address')} on ${text('bridge')}, gateway ${text('gateway')}`,
       `No root password yet: ssh root@${text('node')}, then pct enter ${text('vmid')}`,
       replicateTo
-        ? `Replicates to ${text('replicateTo')} ${text('schedule')} (job ${text('replicationJob')}); first full copy at the next minute of it`
+        ? `Replicates to ${text('replicateTo')} ${text('schedule')} (job ${text('replicationJob')}); the first, full copy starts with its next run`
         : 'Not replicated: it lives only on this node',
     ],
   );

@@ -2,7 +2,7 @@ import type { Card } from '../src/contracts/card.ts';
 import type { Membership } from '../src/contracts/cluster.ts';
 import { defineCommand, type ReadContext } from '../src/contracts/command.ts';
 import { cluster } from './options.ts';
-import { type Cut, linkCut, spareNodes } from './parts/quorum.ts';
+import { linkCut, spareNodes } from './parts/quorum.ts';
 import { timeOfDay } from './parts/units.ts';
 
 export const quorum = defineCommand({
@@ -24,7 +24,7 @@ function card(membership: Membership, { view, sites, zone }: ReadContext): Card 
   const cut = linkCut(membership, sites);
   return {
     title: `${view.name}: ${quorate ? 'QUORATE' : 'NO QUORUM'} ${present}/${expected} votes, need ${needed}`,
-    tone: toneOf(membership, cut),
+    tone: toneOf(membership),
     lines: [
       `Asked ${membership.asked} ${timeOfDay(membership.at, zone)}`,
       ...trust(membership),
@@ -35,12 +35,12 @@ function card(membership: Membership, { view, sites, zone }: ReadContext): Card 
   };
 }
 
-function toneOf(membership: Membership, cut: Cut | undefined): Card['tone'] {
+function toneOf(membership: Membership): Card['tone'] {
   if (!membership.quorate) return 'bad';
   const alone = membership.members.length <= 1;
   const weak = !alone && spareNodes(membership) === 0;
   const lost = membership.cutOff.length > 0 || membership.members.some((member) => !member.online);
-  return weak || lost || cut?.fatal || membership.qdevice?.connected === false ? 'warning' : 'good';
+  return weak || lost || membership.qdevice?.connected === false ? 'warning' : 'good';
 }
 
 /** Whether the answer can be believed, and what follows when there is no quorum (FACTS 7). */

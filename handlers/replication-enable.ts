@@ -44,7 +44,7 @@ export const replicationEnable = defineCommand({
   },
   preview: (plan) =>
     previewCard(plan, [
-      `${intentText(plan, 'target')} is overwritten with what is new, at the next minute of its schedule`,
+      `${intentText(plan, 'target')} is overwritten with what is new at the next run of its schedule`,
     ]),
   result: (plan, run) => resultCard(`Replication job ${intentText(plan, 'job')} is enabled`, run),
 });

@@ -55,7 +55,9 @@ export async function decideButton(
         body: { button: button.verb, why: verdict.why, policies: verdict.policies, actor: { ...click.actor } },
       },
     ]);
-    return refusalCard(`${button.verb} ${request.id}`, verdict);
+    const own = person.id === request.requester && button.verb === 'approve';
+    const next = own ? 'ask somebody else who may approve' : 'ask an operator or admin; whoami tells what you may do';
+    return refusalCard(`${button.verb} ${request.id}`, verdict, undefined, next);
   }
   if (button.verb === 'withdraw' || button.verb === 'stop') {
     await parts.requests.cancel(request.id, person.id);

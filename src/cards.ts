@@ -19,11 +19,16 @@ export function failureCard(failure: Failure, doubt?: string): Card {
   };
 }
 
-export function refusalCard(what: string, verdict: Verdict, doubt?: string): Card {
+export function refusalCard(
+  what: string,
+  verdict: Verdict,
+  doubt?: string,
+  next = 'ask an admin, or see what you may do with whoami',
+): Card {
   return {
     title: `${what}: not allowed`,
     tone: 'warning',
-    lines: [verdict.why, ...(doubt ? [doubt] : []), 'Next: ask an admin, or see what you may do with whoami'],
+    lines: [verdict.why, ...(doubt ? [doubt] : []), `Next: ${next}`],
     ...(verdict.policies.length > 0 ? { footer: `decided by ${verdict.policies.join(', ')}` } : {}),
     private: true,
   };

@@ -69,7 +69,7 @@ const cluster = z
       .describe('API addresses, at least two nodes if you have them: https://ovh1.example:8006'),
     token: secret('API token, user@realm!id=secret.'),
     fingerprints: z
-      .array(z.string().regex(/^([0-9a-f]{2}:?){32}$/i, 'must be a SHA-256 fingerprint'))
+      .array(z.string().regex(/^([0-9A-Fa-f]{2}:?){32}$/, 'must be a SHA-256 fingerprint'))
       .optional()
       .describe('SHA-256 fingerprints of the nodes’ certificates, to pin self-signed ones.'),
     ca: z

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { connectProxmox } from '../adapters/proxmox/index.ts';
 import { openStore } from '../adapters/store/index.ts';
@@ -26,7 +26,7 @@ import { makeRegistry } from './registry.ts';
 const USAGE = `bascule – chat-ops for Proxmox VE
 
   bascule demo [--port N] [--pve 8.4|9.2]     a simulated cluster and a web chat, no accounts
-  bascule start --config bascule.yaml         the real thing
+  bascule start --config FILE [--health PORT] the real thing; /healthz and /readyz on loopback
   bascule setup slack --config FILE           prints the app manifest to paste into Slack
   bascule setup discord --config FILE         registers the slash commands on your server
   bascule policy check --config FILE          reads and validates the policies
@@ -105,8 +105,10 @@ async function openChats(config: Config, log: Log): Promise<Chat[]> {
   return chats;
 }
 
-async function start(file: string): Promise<void> {
-  const config = readConfig(file);
+async function start(file: string, healthPort?: number): Promise<void> {
+  const read = readConfig(file);
+  const config =
+    healthPort === undefined || read.health ? read : { ...read, health: { host: '127.0.0.1', port: healthPort } };
   const log = makeLog(config.log);
   if (Object.keys(config.clusters).length === 0)
     fail('bad-input', {
@@ -125,14 +127,17 @@ async function start(file: string): Promise<void> {
     log,
     onBroken: (error) => endNow(log, error),
   });
+  let connected = false;
   const health =
     config.health &&
-    (await serveHealth(config.health, async () => bot.leading && (await store.setting('schema')) !== null));
+    (await serveHealth(config.health, async () => connected && bot.leading && (await store.answers())));
+  if (health) log.info({ url: health.url }, 'answers /healthz and /readyz');
   untilSignal(log, async () => {
     await bot.stop();
     await health?.stop();
   });
   await bot.start();
+  connected = true;
   log.info(
     { clusters: Object.keys(config.clusters), chats: chats.map((chat) => chat.platform), store: store.kind },
     'bascule is ready',
@@ -200,13 +205,13 @@ export async function startDemo(options: DemoOptions = {}) {
     host: '127.0.0.1',
     port: options.port ?? 0,
     people: DEMO_PEOPLE.map(({ id, name, about }) => ({ id, name, about })),
-    channels: [{ id: 'ops', name: 'ops', about: 'Cluster off' }],
+    channels: [{ id: 'ops', name: 'ops', about: 'Cluster demo' }],
     panel,
     log,
   });
   const config = configSchema.parse({
     clusters: {
-      off: {
+      demo: {
         urls: simulator.urls,
         token: simulator.token('bascule@pve!operate'),
         fingerprints: [simulator.fingerprint],
@@ -241,8 +246,16 @@ export async function startDemo(options: DemoOptions = {}) {
   };
 }
 
+/** The manifest is what tokens come from, so neither they nor the file need to exist yet. */
+const secretsLater: NodeJS.ProcessEnv = new Proxy(process.env, { get: (env, name: string) => env[name] || 'later' });
+
 async function setup(platform: string | undefined, file: string): Promise<void> {
-  const config = readConfig(file);
+  const config =
+    platform === 'slack'
+      ? existsSync(file)
+        ? readConfig(file, secretsLater)
+        : configSchema.parse({ clusters: {} })
+      : readConfig(file);
   const registry = makeRegistry(commands, Object.keys(config.clusters), clusterOption);
   if (platform === 'slack') {
     const { slackManifest } = await import('../adapters/slack/manifest.ts');
@@ -284,12 +297,13 @@ async function main(argv: readonly string[]): Promise<void> {
       config: { type: 'string', default: 'bascule.yaml' },
       port: { type: 'string' },
       pve: { type: 'string' },
+      health: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
   const [verb, noun] = positionals;
   if (values.help || verb === undefined || verb === 'help') return void process.stdout.write(USAGE);
-  if (verb === 'start') return start(values.config);
+  if (verb === 'start') return start(values.config, values.health === undefined ? undefined : Number(values.health));
   if (verb === 'setup') return setup(noun, values.config);
   if (verb === 'demo') {
     const demo = await startDemo({

@@ -177,6 +177,7 @@ class Step {
       this.#stopHere();
       const seen = await this.#look(this.#work.probe);
       last = seen.evidence;
+      this.#tools.onLog(`finding out what became of it: ${seen.evidence}`);
       absent = seen.state === 'absent' ? absent + 1 : 0;
       if (seen.state === 'unknown') continue;
       if (seen.state !== 'absent') return this.#believe(seen, reason);

@@ -61,6 +61,7 @@ export async function followTask(
       if (!state.running) return ended(state.exit, await log.finish());
       if (onLog) await log.tell();
     } catch (error) {
+      if (silentSince === undefined) onLog?.(`${node} does not answer; waiting for it`);
       silentSince ??= clock.now();
       if (!passing(error)) throw lost(upid, error);
       if (clock.now() - silentSince >= patience.tolerance) throw lost(upid, error);

@@ -392,6 +392,11 @@ export class SqlStore implements Store {
       .execute();
   }
 
+  async answers(): Promise<boolean> {
+    await sql`select 1`.execute(this.#db);
+    return true;
+  }
+
   async close(): Promise<void> {
     this.#epoch = -1;
     await this.#db.destroy();

@@ -131,6 +131,8 @@ export function createCtStep(node: string, vmid: number, name: string, params: C
     ],
     byHand: [
       `ssh root@${node} pct unlock ${vmid}`,
+      `ssh root@${node} pct stop ${vmid}`,
+      `ssh root@${node} pct set ${vmid} --protection 0`,
       `ssh root@${node} pct destroy ${vmid} --purge 1 --destroy-unreferenced-disks 1`,
     ],
   };

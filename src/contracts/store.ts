@@ -70,6 +70,8 @@ export interface Store {
 
   setting(name: string): Promise<string | undefined>;
   saveSetting(name: string, value: string): Promise<void>;
+  /** A round trip to the database; false or a throw when it does not work. */
+  answers(): Promise<boolean>;
   close(): Promise<void>;
 }
 
