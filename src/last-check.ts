@@ -113,20 +113,10 @@ export class LastCheck {
   async #askAgain(request: RequestRecord, dropped: readonly Vote[], note: string): Promise<Answer> {
     const { store, clock } = this.#parts;
     const at = clock.now();
-    await store.dropVotes(
-      request.id,
-      [...new Set(dropped.map((vote) => vote.person))],
-      [
-        {
-          at,
-          id: request.id,
-          kind: 'votes-dropped',
-          who: 'bot',
-          body: { persons: dropped.map((vote) => vote.person), why: note },
-        },
-      ],
-    );
-    await store.move(request.id, ['approved'], 'waiting', { note }, []);
+    const persons = [...new Set(dropped.map((vote) => vote.person))];
+    const entry = (kind: string) => ({ at, id: request.id, kind, who: 'bot', body: { persons, why: note } });
+    await store.dropVotes(request.id, persons, [entry('votes-dropped')]);
+    await store.move(request.id, ['approved'], 'waiting', { note }, [entry('asks-again')]);
     return { go: false, became: 'waiting' };
   }
 

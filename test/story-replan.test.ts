@@ -323,4 +323,24 @@ describe('votes that no longer qualify', () => {
     await mallory.clicks('Approve');
     await alice.reads('CT 115 matomo is destroyed', 'U0MALLORY');
   });
+
+  test('while Slack cannot say who is in the group right before the run, it waits with its votes and says why', async () => {
+    const { oscar, alice } = await open({ config: { roles: { operator: { slackGroups: [GROUP] } } } });
+    world.slack.group(GROUP, []);
+    await oscar.says('ct reboot 120');
+    await oscar.reads('Reboot CT 120', '0 of 1');
+    world.tasks.hold();
+    await alice.clicks('Approve', 'Reboot CT 120');
+    await world.becomes('running', 'ct reboot');
+    await oscar.says('ct shutdown 120');
+    await alice.clicks('Approve', 'Shut down CT 120');
+    await oscar.reads('Shut down CT 120', 'waits for run');
+    world.clock.passes(11_000);
+    world.slack.failNext('usergroups.users.list', { kind: 'error', error: 'internal_error' });
+    world.tasks.release();
+    await oscar.reads('CT 120 staging is shut down on ovh4', 'approved by alice');
+    await world.settled();
+    const audit = await world.store.auditOf((await world.request('ct shutdown')).id);
+    expect(JSON.stringify(audit)).toContain('group roles are unknown');
+  });
 });
