@@ -128,7 +128,7 @@ const MIGRATIONS: readonly Migration[] = [first];
 const MIGRATION_LOCK = 0x6261_736d; // "basm"
 
 /** Brings the schema up to date; throws when the store was written by a newer Bascule. */
-export async function migrate(db: Kysely<Tables>, kind: 'sqlite' | 'postgres'): Promise<void> {
+export async function migrate(db: Kysely<Tables>, kind: 'sqlite' | 'postgres' = 'sqlite'): Promise<void> {
   for (;;) {
     const done = await db.transaction().execute(async (tx) => {
       // On an empty PostgreSQL two processes would make the same table at once, which `if not exists` does not prevent.
