@@ -211,8 +211,13 @@ export class Requests {
    * be looked up at that moment.
    */
   async recount(): Promise<void> {
-    const waiting = await this.#parts.store.requests({ states: ['waiting'], limit: 500 });
-    for (const request of waiting) if (request.votes.length > 0) await this.reassess(request.id);
+    const { people, store } = this.#parts;
+    for (const request of await store.requests({ states: ['waiting'], limit: 500 })) {
+      if (request.votes.length === 0) continue;
+      const who = await Promise.all([request, ...request.votes].map(({ actor }) => people.identify(actor)));
+      // While somebody's roles are unknown, the last check would only send it back again.
+      if (who.every(({ doubt }) => doubt === undefined)) await this.reassess(request.id);
+    }
   }
 
   /** Withdraws, stops, or closes; see ControlContext.cancel. */
