@@ -22,5 +22,6 @@ USER node
 # The store is beside the config, in /data/var, unless the config says otherwise.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "src/main.ts"]
+# The flags keep the memory small: one compiler thread, a small nursery, and WebAssembly optimised only where it is hot.
+ENTRYPOINT ["node", "--v8-pool-size=1", "--max-semi-space-size=1", "--optimize-for-size", "--wasm-tiering-budget=100000000", "src/main.ts"]
 CMD ["start", "--config", "/data/bascule.yaml", "--health", "8080"]

@@ -6,7 +6,7 @@ import { openSqlite } from '../adapters/store/sqlite.ts';
 
 test('after a look, also one that broke, the journal reaches the disk with every write again', async () => {
   const db = openSqlite(':memory:');
-  await migrate(db);
+  await migrate(db, 'sqlite');
   const store = new SqlStore('sqlite', db, async () => undefined);
   const level = async () =>
     (await sql<{ synchronous: number }>`pragma synchronous`.execute(db)).rows.map((row) => row.synchronous);
