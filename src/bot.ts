@@ -1,4 +1,3 @@
-import type { Config } from './config.ts';
 import type { Chat } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
@@ -15,6 +14,7 @@ import { Planning } from './planning.ts';
 import { makeRegistry } from './registry.ts';
 import { Requests } from './requests.ts';
 import { Runner, type RunnerSide } from './runner.ts';
+import type { Config } from './settings.ts';
 import { Telling } from './telling.ts';
 
 /** How often deadlines are looked at, and how often a standby tries to lead, milliseconds. */

@@ -72,6 +72,10 @@ export function requestCard(request: RequestRecord, scene: CardScene): Card {
       return {
         ...planCard(request, scene),
         tone: 'busy',
+        // Only while it waits for another run is there time to change one's mind.
+        ...(request.note
+          ? { actions: [{ ref: buttonRef(request.id, 'withdraw', request.fingerprint), label: 'Withdraw' }] }
+          : {}),
         footer: footer(request, scene, request.note || 'approved, starts now'),
       };
     case 'running':

@@ -46,6 +46,13 @@ export class LastCheck {
     const now = clock.now();
     if (request.approvedAt !== undefined && now - request.approvedAt > APPROVAL_LASTS)
       return this.#askAgain(request, request.votes, 'approved too long ago; it needs its approvals again');
+    if (fingerprint(request.plan) !== request.fingerprint) {
+      return fail('changed', {
+        what: `${request.plan.title}: not run`,
+        why: 'the stored plan is not the one that was approved: somebody changed the store',
+        next: 'look at the audit, then ask for it again',
+      });
+    }
     const command = registry.commands.get(request.command);
     if (!command || !('plan' in command) || command.version !== request.plan.version) {
       return fail('changed', {

@@ -9,7 +9,7 @@ import { cluster as clusterOption } from '../handlers/options.ts';
 import { loadPolicies } from '../policies/index.ts';
 import { Bot } from './bot.ts';
 import { systemClock } from './clock.ts';
-import { type Config, configSchema, readConfig } from './config.ts';
+import { readConfig } from './config.ts';
 import type { Chat, Panel } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
@@ -20,6 +20,7 @@ import { serveHealth } from './health.ts';
 import { type Log, makeLog } from './log.ts';
 import { roleTable } from './people.ts';
 import { makeRegistry } from './registry.ts';
+import { type Config, configSchema } from './settings.ts';
 
 /** The one file that knows everyone: it reads the config, connects the parts and starts them. */
 

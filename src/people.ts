@@ -1,7 +1,7 @@
-import type { Config } from './config.ts';
 import type { Actor, Chat, Platform } from './contracts/chat.ts';
 import { Failed } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
+import type { Config } from './settings.ts';
 
 /** Role every role includes whether the config says so or not. */
 const BUILT_IN: Readonly<Record<string, readonly string[]>> = { viewer: [], operator: ['viewer'], admin: ['operator'] };

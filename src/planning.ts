@@ -1,4 +1,3 @@
-import type { Config } from './config.ts';
 import type { Place } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection, ClusterView } from './contracts/cluster.ts';
@@ -11,6 +10,7 @@ import type { RequestRecord, Vote } from './contracts/records.ts';
 import type { Store } from './contracts/store.ts';
 import { guestResource, question, requestResource, type Scene, tally, targetOf } from './questions.ts';
 import { scopedView } from './scoped-view.ts';
+import type { Config } from './settings.ts';
 
 export interface PlanningParts {
   readonly config: Config;

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { buttonRef, typedWord } from './cards.ts';
-import type { Config } from './config.ts';
 import type { Actor, Place, Reply } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ChangeCommand } from './contracts/command.ts';
@@ -12,6 +11,7 @@ import type { RequestRecord, Vote } from './contracts/records.ts';
 import type { Button, ButtonVerb, NewAudit, Store } from './contracts/store.ts';
 import type { People } from './people.ts';
 import type { Planning } from './planning.ts';
+import type { Config } from './settings.ts';
 import type { Telling } from './telling.ts';
 
 export interface RequestsParts {

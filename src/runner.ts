@@ -252,6 +252,10 @@ class Run {
     if (seen.state === 'absent') return { state: 'no', evidence: seen.evidence };
     if (seen.state === 'done' || (seen.state === 'already' && row.ours))
       return { state: 'yes', evidence: seen.evidence };
+    // Killed half way, but it carries our marker: as good as finished, for taking it back.
+    const marked = (planned.undo ?? []).find((undo) => undo.needsMarker);
+    if (seen.state === 'partial' && marked && (await this.#notOurs(marked)) === undefined)
+      return { state: 'yes', evidence: seen.evidence };
     // What is there was there before, or belongs to somebody else.
     if (seen.state === 'already') return { state: 'no', evidence: seen.evidence };
     return { state: 'unclear', evidence: seen.evidence };

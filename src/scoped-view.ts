@@ -16,8 +16,8 @@ export function scopedView(
     membership: () => view.membership(),
     nodes: async () => (await view.nodes()).filter((node) => seesNode(node.name)),
     node: async (name) => {
-      const detail = await view.node(name);
-      return seesNode(detail.name) ? detail : hidden(`node ${name}`);
+      const known = (await view.nodes()).find((node) => node.name.toLowerCase() === name.toLowerCase());
+      return known && !seesNode(known.name) ? hidden(`node ${name}`) : view.node(name);
     },
     guests,
     async findGuest(wanted, type) {

@@ -1,5 +1,4 @@
 import { brokenCard, requestCard } from './cards.ts';
-import type { Config } from './config.ts';
 import type { Card } from './contracts/card.ts';
 import type { Place, Reply } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
@@ -10,6 +9,7 @@ import type { Outbox } from './outbox.ts';
 import type { People } from './people.ts';
 import { type Planning, rootOf } from './planning.ts';
 import type { Registry } from './registry.ts';
+import type { Config } from './settings.ts';
 
 /** Log lines edit the card at most this often, milliseconds; changes of state always do. */
 const LOG_EDIT = 1000;

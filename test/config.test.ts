@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Config, parseConfig, readConfig } from '../src/config.ts';
+import { parseConfig, readConfig } from '../src/config.ts';
 import { Failed } from '../src/contracts/failure.ts';
+import type { Config } from '../src/settings.ts';
 
 const SECRET = 'xoxb-the-marked-secret';
 const env = { SLACK: SECRET, APP: 'xapp-marked-secret', PVE: 'bot@pve!b=marked-secret', SHORT: 'a' };

@@ -124,13 +124,13 @@ describe('what cannot be taken back is named with the commands that clear it', (
     expect(world.writes()).toEqual([CREATE]);
   });
 
-  test('a create killed late carries our mark, and is named', async () => {
+  test('a create killed late carries our mark and no lock, so it is taken back', async () => {
     const request = await creating((sim) => sim.onTask({ type: 'vzcreate' }, { stage: 'complete', kill: true }));
-    expect(request.state).toBe('failed');
+    expect(request).toMatchObject({ state: 'failed', left: [] });
     expect(world.simulator.effects.count('create', 100)).toBe(1);
-    expect(world.guest(100)).toMatchObject({ config: { hostname: 'fresh' } });
-    expect(world.guest(100)!.lock).toBeUndefined();
-    await world.oscar.reads('Left behind:', 'carries our mark', 'pct destroy 100');
+    expect(world.simulator.effects.count('destroy', 100)).toBe(1);
+    expect(world.guest(100)).toBeUndefined();
+    await world.oscar.reads('failed', 'carries our mark', 'Nothing is left behind');
   });
 
   test('the destroy is refused', async () => {

@@ -7,11 +7,11 @@ import type { Clock as SimulatorClock } from '../adapters/simulator/types.ts';
 import { createSlack } from '../adapters/slack/index.ts';
 import { openStore, type SqlStore } from '../adapters/store/index.ts';
 import type { Bot } from '../src/bot.ts';
-import { type Config, configSchema } from '../src/config.ts';
 import type { Clock } from '../src/contracts/clock.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import { makeLog } from '../src/log.ts';
 import { assemble } from '../src/main.ts';
+import { type Config, configSchema } from '../src/settings.ts';
 import { type FakeSlack, type SlackMessage, type SlackView, startSlack } from './platforms/slack.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Card } from '../../src/contracts/card.ts';
 import type { Place, Posted } from '../../src/contracts/chat.ts';
+import { fail } from '../../src/contracts/failure.ts';
 import type { RequestRecord, RequestState, Vote } from '../../src/contracts/records.ts';
 import {
   LostLead,
@@ -141,11 +142,11 @@ export class SqlStore implements Store {
 
   async createRequest(request: NewRequest) {
     return this.#asLeader(async (tx) => {
-      if (request.replaces)
-        await this.#end(tx, request.replaces, 'superseded', {
-          endedAt: request.record.createdAt,
-          note: `replaced by ${request.record.id}`,
-        });
+      if (request.replaces) {
+        await stillApproved(tx, request.replaces);
+        const note = `replaced by ${request.record.id}`;
+        await this.#end(tx, request.replaces, 'superseded', { endedAt: request.record.createdAt, note });
+      }
       for (const name of [...request.record.plan.reserves].sort()) {
         const inserted = await tx
           .insertInto('slots')
@@ -403,6 +404,17 @@ export class SqlStore implements Store {
     await this.#held?.release();
     this.#closed();
   }
+}
+
+/** A request that was withdrawn while it was planned again gets no successor. */
+async function stillApproved(tx: Tx, request: string): Promise<void> {
+  const row = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
+  if (row?.state === 'approved') return;
+  fail('changed', {
+    what: `${request} was not planned anew`,
+    why: `it is ${row?.state ?? 'gone'} by now`,
+    next: 'ask again if it is still wanted',
+  });
 }
 
 /** Carries a lost race for a slot out of its transaction, so that it rolls back. */

@@ -2,10 +2,10 @@ import { Agent, buildConnector, request } from 'undici';
 import { connectProxmox } from '../../adapters/proxmox/index.ts';
 import { openStore } from '../../adapters/store/index.ts';
 import { systemClock } from '../../src/clock.ts';
-import { configSchema } from '../../src/config.ts';
 import type { Chat, Desk } from '../../src/contracts/chat.ts';
 import { makeLog } from '../../src/log.ts';
 import { assemble } from '../../src/main.ts';
+import { configSchema } from '../../src/settings.ts';
 import { ALICE, type Cluster, OPS, openCluster } from './bots.ts';
 import type { Sides } from './duel.ts';
 

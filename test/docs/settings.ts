@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { configSchema } from '../../src/config.ts';
+import { configSchema } from '../../src/settings.ts';
 
 /** What this page reads of a JSON Schema. */
 interface Schema {

@@ -3,11 +3,11 @@ import { connectProxmox } from '../../adapters/proxmox/index.ts';
 import { createSlack } from '../../adapters/slack/index.ts';
 import { openStore } from '../../adapters/store/index.ts';
 import { systemClock } from '../../src/clock.ts';
-import { configSchema } from '../../src/config.ts';
 import type { Clock } from '../../src/contracts/clock.ts';
 import type { Store } from '../../src/contracts/store.ts';
 import { makeLog } from '../../src/log.ts';
 import { assemble } from '../../src/main.ts';
+import { configSchema } from '../../src/settings.ts';
 
 /**
  * The whole bot in a process of its own, to be killed. Argument: a JSON config file. With KILL_AT=n and

@@ -5,11 +5,11 @@ import { type Simulator, startSimulator } from '../../adapters/simulator/index.t
 import { openStore, type SqlStore } from '../../adapters/store/index.ts';
 import { commands } from '../../handlers/index.ts';
 import type { Bot } from '../../src/bot.ts';
-import { configSchema } from '../../src/config.ts';
 import type { Card } from '../../src/contracts/card.ts';
 import type { Actor, Ask, Chat, Place, Posted } from '../../src/contracts/chat.ts';
 import { makeLog } from '../../src/log.ts';
 import { assemble } from '../../src/main.ts';
+import { configSchema } from '../../src/settings.ts';
 import { hurried } from '../world.ts';
 import { type MutatingProxy, startMutatingProxy } from './mutating-proxy.ts';
 

@@ -1,0 +1,174 @@
+import { IANAZone } from 'luxon';
+import { z } from 'zod';
+
+/**
+ * One YAML file, read once at start. This schema is the single source of the defaults, the settings reference
+ * in the README and the JSON Schema for editors. Unknown keys are errors.
+ */
+const secret = (about: string) =>
+  z.string().min(1).describe(`${about} Write \${env:NAME} or \${file:/path} instead of the secret.`);
+const names = z.array(z.string().min(1));
+
+const ctRules = z
+  .strictObject({
+    range: z
+      .tuple([z.int().min(100), z.int().min(100)])
+      .refine(([first, last]) => first <= last, 'must begin with the smaller number')
+      .optional()
+      .describe('First and last CTID that may be given out. Without it: the next free one.'),
+    template: z
+      .string()
+      .default('debian-13-standard')
+      .describe('Template name or its beginning; the newest match on the node is taken.'),
+    storage: z.string().default('local-zfs').describe('Storage of the root disk.'),
+    disk: z.int().min(1).max(100_000).default(8).describe('Root disk, GiB.'),
+    cores: z.int().min(1).max(8192).default(1).describe('CPU cores.'),
+    memory: z.int().min(16).default(1024).describe('Memory, MiB.'),
+    swap: z.int().min(0).default(256).describe('Swap, MiB.'),
+    bridge: z.string().default('vmbr0').describe('Bridge of eth0.'),
+    address: z
+      .string()
+      .regex(/^[0-9.{}vmid]+\/\d{1,2}$/, 'must look like 10.1.0.{vmid}/24')
+      .default('10.1.0.{vmid}/24')
+      .describe('IPv4 address with prefix length; {vmid} becomes the CTID.'),
+    gateway: z.ipv4().default('10.1.0.1').describe('IPv4 gateway.'),
+    nameserver: z.string().optional().describe('DNS servers, blank-separated. Without it: the node’s own.'),
+    searchdomain: z.string().optional().describe('DNS search domain.'),
+    unprivileged: z.boolean().default(true).describe('Unprivileged container.'),
+    onboot: z.boolean().default(true).describe('Start at boot.'),
+    protection: z.boolean().default(true).describe('Protect against removal.'),
+    tags: names.default(['bascule']).describe('Tags of every new container.'),
+    pool: z.string().optional().describe('Resource pool.'),
+    replicateTo: names
+      .default([])
+      .describe('Nodes to replicate to: the first that is not the container’s own. Empty: no replication.'),
+    replicateSchedule: z.string().default('*/5').describe('Calendar event of the replication job.'),
+  })
+  .describe('House rules for new containers.');
+
+const cluster = z
+  .strictObject({
+    urls: z
+      .array(z.url({ protocol: /^https$/ }))
+      .min(1)
+      .describe('API addresses, at least two nodes if you have them: https://ovh1.example:8006'),
+    token: secret('API token, user@realm!id=secret.'),
+    fingerprints: z
+      .array(z.string().regex(/^([0-9A-Fa-f]{2}:?){32}$/, 'must be a SHA-256 fingerprint'))
+      .optional()
+      .describe('SHA-256 fingerprints of the nodes’ certificates, to pin self-signed ones.'),
+    ca: z
+      .string()
+      .optional()
+      .describe('Path of the cluster’s CA (/etc/pve/pve-root-ca.pem): survives certificate renewal.'),
+    zone: z
+      .string()
+      .refine((zone) => IANAZone.isValidZone(zone), 'is not an IANA time zone such as Europe/Paris')
+      .default('UTC')
+      .describe('Time zone of the cluster, for times on cards and office-hour policies.'),
+    channels: names.default([]).describe('Channel ids where this cluster is meant when nobody names one.'),
+    sites: z
+      .record(z.string(), names)
+      .default({})
+      .describe('Which nodes share a place, so that the effect of a cut between them can be told.'),
+    house: z
+      .strictObject({ ct: ctRules.prefault({}) })
+      .prefault({})
+      .describe('House rules.'),
+  })
+  .describe('One Proxmox VE cluster or stand-alone host.');
+
+const slack = z
+  .strictObject({
+    botToken: secret('Bot token, xoxb-….'),
+    appToken: secret('App-level token, xapp-…, for Socket Mode.').optional(),
+    signingSecret: secret('Signing secret, for HTTP instead of Socket Mode.').optional(),
+    listen: z
+      .strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65535) })
+      .optional()
+      .describe('Where to listen for Slack’s requests in HTTP mode.'),
+    publicUrl: z.url().optional().describe('HTTP mode: the address Slack reaches, ending in /slack/events.'),
+    command: z
+      .string()
+      .regex(/^\/[a-z0-9_-]{1,31}$/)
+      .default('/pve')
+      .describe('The root slash command.'),
+    apiUrl: z.url().default('https://slack.com/api/').describe('Base URL of the Slack API (proxies, tests).'),
+  })
+  .refine(
+    ({ appToken, signingSecret, listen }) =>
+      appToken === undefined
+        ? signingSecret !== undefined && listen !== undefined
+        : signingSecret === undefined && listen === undefined,
+    { message: 'give appToken (Socket Mode), or signingSecret and listen (HTTP), not both' },
+  );
+
+const discord = z.strictObject({
+  botToken: secret('Bot token.'),
+  guild: z
+    .string()
+    .regex(/^\d{17,20}$/, 'must be a server id of 17 to 20 digits')
+    .describe('Server (guild) id.'),
+  apiUrl: z.url().default('https://discord.com/api').describe('Base URL of the Discord API (proxies, tests).'),
+});
+
+const role = z.strictObject({
+  includes: names.default([]).describe('Roles whose rights it has as well.'),
+  slackGroups: names.default([]).describe('Slack user group ids (S…) whose members hold it.'),
+  discordRoles: names.default([]).describe('Discord role ids whose members hold it.'),
+});
+
+const person = z.strictObject({
+  name: z.string().optional().describe('Name on cards; the key otherwise.'),
+  slack: z.string().optional().describe('Slack member id (U…).'),
+  discord: z.string().optional().describe('Discord user id.'),
+  web: z.string().optional().describe('Id in the demo’s web chat.'),
+  github: z.string().optional().describe('GitHub login.'),
+  roles: names.default([]).describe('Roles held for good.'),
+});
+
+export const configSchema = z.strictObject({
+  slack: slack.optional().describe('Slack.'),
+  discord: discord.optional().describe('Discord.'),
+  clusters: z
+    .record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be lower-case letters, digits and dashes'), cluster)
+    .describe('Clusters by the name people type.'),
+  people: z
+    .record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,31}$/), person)
+    .default({})
+    .describe('People and their accounts.'),
+  roles: z
+    .record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), role)
+    .default({})
+    .describe('Roles besides viewer, operator and admin, and where their members come from.'),
+  everyone: z
+    .enum(['viewer', 'none'])
+    .default('none')
+    .describe('The role of people who are not listed: viewer may look.'),
+  policy: z
+    .strictObject({
+      preset: z.enum(['team', 'strict', 'solo']).default('team').describe('Which approvals actions need.'),
+      directory: z.string().optional().describe('Folder with your own *.cedar files.'),
+    })
+    .prefault({})
+    .describe('Who may, and with whose approval.'),
+  readonly: z.boolean().default(false).describe('Watch only: nothing can be changed.'),
+  requestHours: z.number().min(0.1).max(168).default(1).describe('Hours until a request nobody approved expires.'),
+  store: z
+    .union([z.strictObject({ file: z.string() }), z.strictObject({ url: secret('PostgreSQL URL.') })], {
+      error: 'must be file: with a path, or url: with a PostgreSQL URL',
+    })
+    .default({ file: 'var/bascule.sqlite' })
+    .describe('Where the bot remembers: a file, or a PostgreSQL URL to survive the loss of its machine.'),
+  health: z
+    .strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65535) })
+    .optional()
+    .describe('Answers /healthz and /readyz here.'),
+  log: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Log level; one JSON line each, on standard output.'),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type ClusterConfig = Config['clusters'][string];
