@@ -46,7 +46,8 @@ describe.skipIf(!CHROMIUM)('the demo', () => {
     for (const stream of [npm.stdout!, npm.stderr!]) {
       stream.setEncoding('utf8').on('data', (more: string) => {
         text += more;
-        printed = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('> '));
+        // npm's own banner, and what it has to say about the machine's npm settings, are not ours.
+        printed = text.split('\n').filter((line) => line.trim() !== '' && !/^(> |npm (warn|notice))/.test(line));
       });
     }
     url = await until('npm start prints an address', () => /http:\/\/127\.0\.0\.1:\d+\/(?=\s)/.exec(text)?.[0]);
