@@ -98,6 +98,7 @@ export class Bot {
     this.#leading = true;
     for (const chat of chats) await chat.start(this.desk);
     await this.outbox.resume();
+    await this.requests.expire();
     await this.requests.recount();
     await this.runner.wake();
     this.#ticking = this.#tick();

@@ -7,11 +7,8 @@ import { checkOptions, parseStructured } from './parse.ts';
 import type { People } from './people.ts';
 import type { Planning } from './planning.ts';
 import type { Registry } from './registry.ts';
-import type { Requests } from './requests.ts';
+import { type Requests, TOO_LATE } from './requests.ts';
 import type { RunnerSide } from './runner.ts';
-
-/** An approved run starts within five minutes of its last vote or asks again (DESIGN.md). */
-const APPROVAL_LASTS = 5 * 60_000;
 
 type Answer = Awaited<ReturnType<RunnerSide['lastCheck']>>;
 
@@ -44,8 +41,7 @@ export class LastCheck {
   async #check(request: RequestRecord): Promise<Answer> {
     const { people, planning, registry, requests, store, clock } = this.#parts;
     const now = clock.now();
-    if (request.approvedAt !== undefined && now - request.approvedAt > APPROVAL_LASTS)
-      return this.#askAgain(request, request.votes, 'approved too long ago; it needs its approvals again');
+    if (requests.tooLate(request, now)) return this.#askAgain(request, request.votes, TOO_LATE);
     if (fingerprint(request.plan) !== request.fingerprint) {
       return fail('changed', {
         what: `${request.plan.title}: not run`,
@@ -54,7 +50,8 @@ export class LastCheck {
       });
     }
     const command = registry.commands.get(request.command);
-    if (!command || !('plan' in command) || command.version !== request.plan.version) {
+    const same = command?.action === request.action && command.risk === request.risk;
+    if (!command || !('plan' in command) || !same || command.version !== request.plan.version) {
       return fail('changed', {
         what: `${request.plan.title}: not run`,
         why: 'this Bascule plans the command differently',
@@ -63,6 +60,14 @@ export class LastCheck {
     }
     const { person, doubt } = await people.identify(request.actor);
     if (doubt) return this.#askAgain(request, [], doubt);
+    // Otherwise who asked could have approved it under the other name.
+    if (person.id !== request.requester) {
+      return fail('changed', {
+        what: `${request.plan.title}: not run`,
+        why: `the account that asked was ${request.requester}, and is ${person.id} by now`,
+        next: 'ask for it again',
+      });
+    }
     const values = checkOptions(parseStructured(request.command, request.options, registry, ''), '');
     const plan = await planning.plan(command, values, {
       person,
@@ -110,20 +115,20 @@ export class LastCheck {
     if (verdict.answer === 'allowed') return { go: true };
     if (verdict.answer === 'denied')
       return fail('forbidden', { what: `${plan.title}: not run`, why: verdict.why, next: 'ask an admin' });
+    // With fewer roles than when they voted; kept, they would be counted as before and come back here for ever.
+    const fewer = request.votes.filter((vote) => {
+      const now = kept.find((other) => other.person === vote.person && other.kind === vote.kind);
+      return now !== undefined && vote.roles.some((role) => !now.roles.includes(role));
+    });
     return this.#askAgain(
       request,
-      dropped,
-      `${dropped.map((vote) => people.nameOf(vote.person)).join(', ') || 'somebody'} may no longer approve this`,
+      [...dropped, ...fewer],
+      `${[...dropped, ...fewer].map((vote) => people.nameOf(vote.person)).join(', ') || 'somebody'} may no longer approve this`,
     );
   }
 
   async #askAgain(request: RequestRecord, dropped: readonly Vote[], note: string): Promise<Answer> {
-    const { store, clock } = this.#parts;
-    const at = clock.now();
-    const persons = [...new Set(dropped.map((vote) => vote.person))];
-    const entry = (kind: string) => ({ at, id: request.id, kind, who: 'bot', body: { persons, why: note } });
-    await store.dropVotes(request.id, persons, [entry('votes-dropped')]);
-    await store.move(request.id, ['approved'], 'waiting', { note }, [entry('asks-again')]);
+    await this.#parts.requests.sendBack(request, dropped, note);
     return { go: false, became: 'waiting' };
   }
 

@@ -23,6 +23,10 @@ export interface RequestsParts {
   readonly clock: Clock;
 }
 
+/** An approved run starts within five minutes of the last vote or asks again (DESIGN.md). */
+const APPROVAL_LASTS = 5 * 60_000;
+export const TOO_LATE = 'approved too long ago; it needs its approvals again';
+
 /** A change on its way from its plan to its approval: stored, voted on, withdrawn, expired. */
 export class Requests {
   readonly #parts: RequestsParts;
@@ -102,6 +106,9 @@ export class Requests {
         }),
         entry('plan', 'bot', { fingerprint: print, plan: plan as unknown as Record<string, unknown> }),
         entry('verdict', 'bot', { answer: verdict.answer, needs: verdict.needs, policies: verdict.policies }),
+        ...(who.replaces
+          ? [{ ...entry('outcome', 'bot', { state: 'superseded', by: id, why: who.note ?? '' }), id: who.replaces.id }]
+          : []),
       ],
     });
     if (taken) {
@@ -127,6 +134,10 @@ export class Requests {
   ): Promise<Failure | undefined> {
     const { store, clock } = this.#parts;
     const now = clock.now();
+    if (request.expiresAt <= now) {
+      await this.#expireOne(request, now);
+      return overNow(await store.request(request.id));
+    }
     const vote: Vote = {
       person: person.id,
       kind,
@@ -143,7 +154,10 @@ export class Requests {
       who: person.id,
       body: { vote: kind, fingerprint: request.fingerprint, actor: { ...actor }, roles: person.roles, typed },
     };
-    if (!(await store.vote(request.id, vote, [audit]))) {
+    const denied =
+      kind === 'deny' ? { endedAt: now, note: `denied by ${this.#parts.people.nameOf(person.id)}` } : undefined;
+    const outcome: NewAudit = { at: now, id: request.id, kind: 'outcome', who: person.id, body: { state: 'denied' } };
+    if (!(await store.vote(request.id, vote, denied ? [audit, outcome] : [audit], denied))) {
       const fresh = await store.request(request.id);
       return fresh?.state === 'waiting'
         ? failure('conflict', {
@@ -153,18 +167,7 @@ export class Requests {
           })
         : overNow(fresh);
     }
-    if (kind === 'deny') {
-      await store.move(
-        request.id,
-        ['waiting'],
-        'denied',
-        { endedAt: now, note: `denied by ${this.#parts.people.nameOf(person.id)}` },
-        [{ at: now, id: request.id, kind: 'outcome', who: person.id, body: { state: 'denied' } }],
-      );
-      await this.#parts.telling.changed(request.id);
-      return undefined;
-    }
-    await this.reassess(request.id);
+    if (!denied) await this.reassess(request.id);
     await this.#parts.telling.changed(request.id);
     return undefined;
   }
@@ -174,6 +177,7 @@ export class Requests {
     const { store, people, clock } = this.#parts;
     const request = await store.request(id);
     if (request?.state !== 'waiting') return;
+    if (request.expiresAt <= clock.now()) return this.#expireOne(request, clock.now());
     const { person, doubt } = await people.identify(request.actor);
     if (doubt) {
       await store.move(id, ['waiting'], 'waiting', { note: doubt }, []);
@@ -181,6 +185,8 @@ export class Requests {
     }
     const verdict = this.#parts.planning.judge(request, request.votes, person, request.place);
     const at = clock.now();
+    if (verdict.answer === 'allowed' && this.tooLate(request, at))
+      return this.sendBack(request, request.votes, TOO_LATE);
     if (verdict.answer === 'allowed') {
       const moved = await store.move(id, ['waiting'], 'approved', { approvedAt: at, note: '' }, [
         {
@@ -256,17 +262,36 @@ export class Requests {
   async expire(): Promise<void> {
     const { store, clock } = this.#parts;
     const at = clock.now();
-    for (const request of await store.requests({ states: ['waiting'], limit: 500 })) {
-      if (request.expiresAt > at) continue;
-      await store.move(
-        request.id,
-        ['waiting'],
-        'expired',
-        { endedAt: at, note: 'nobody decided in time; nothing was changed' },
-        [{ at, id: request.id, kind: 'outcome', who: 'bot', body: { state: 'expired' } }],
-      );
-      await this.#parts.telling.changed(request.id);
-    }
+    // Held back by another run for so long that nobody remembers what they approved.
+    for (const request of await store.requests({ states: ['approved'], limit: 500 }))
+      if (this.tooLate(request, at)) await this.sendBack(request, request.votes, TOO_LATE);
+    for (const request of await store.requests({ states: ['waiting'], limit: 500 }))
+      if (request.expiresAt <= at) await this.#expireOne(request, at);
+  }
+
+  async #expireOne({ id }: RequestRecord, at: number): Promise<void> {
+    const note = 'nobody decided in time; nothing was changed';
+    await this.#parts.store.move(id, ['waiting'], 'expired', { endedAt: at, note }, [
+      { at, id, kind: 'outcome', who: 'bot', body: { state: 'expired' } },
+    ]);
+    await this.#parts.telling.changed(id);
+  }
+
+  /** The last vote counts, not when votes were counted: that may have had to wait for the bot or for a platform. */
+  tooLate(request: RequestRecord, at: number): boolean {
+    const votes = request.votes.filter((vote) => vote.fingerprint === request.fingerprint);
+    const last = votes.length > 0 ? Math.max(...votes.map((vote) => vote.at)) : request.approvedAt;
+    return last !== undefined && at - last > APPROVAL_LASTS;
+  }
+
+  /** Back to waiting, without the votes that count no more. */
+  async sendBack({ id }: RequestRecord, dropped: readonly Vote[], note: string): Promise<void> {
+    const at = this.#parts.clock.now();
+    const persons = [...new Set(dropped.map((vote) => vote.person))];
+    const entry = (kind: string): NewAudit => ({ at, id, kind, who: 'bot', body: { persons, why: note } });
+    const entries = [...(persons.length > 0 ? [entry('votes-dropped')] : []), entry('asks-again')];
+    await this.#parts.store.move(id, ['approved', 'waiting'], 'waiting', { note, dropVotes: persons }, entries);
+    await this.#parts.telling.changed(id);
   }
 }
 

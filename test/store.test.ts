@@ -139,9 +139,9 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
       store = await ground.open();
       await store.lead(() => undefined);
     };
-    const create = (id: string, reserves: readonly string[] = [], replaces?: string) =>
+    const create = (id: string, reserves: readonly string[] = [], replaces?: string, state: RequestState = 'waiting') =>
       store.createRequest({
-        record: record(id, reserves),
+        record: record(id, reserves, { state }),
         buttons: [
           { ref: `${id}-ok`, request: id, verb: 'approve', fingerprint: 'f1' },
           { ref: `${id}-yes`, request: id, verb: 'confirm', fingerprint: 'f1', typed: '112' },
@@ -263,7 +263,7 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
       expect(await store.vote('r1', vote('nina'), [])).toBe(true);
       expect(await store.vote('nope', vote('nina'), [])).toBe(false);
       expect((await store.auditOf('r1')).map((entry) => entry.kind)).toEqual(['request', 'vote']);
-      await store.dropVotes('r1', ['alice'], [said('r1', 'votes-dropped')]);
+      await store.move('r1', ['waiting'], 'waiting', { dropVotes: ['alice'] }, [said('r1', 'votes-dropped')]);
       expect((await store.request('r1'))?.votes.map((one) => one.person)).toEqual(['nina']);
       await store.move('r1', ['waiting'], 'approved', {}, []);
       expect(await store.vote('r1', vote('vera'), [said('r1', 'vote')])).toBe(false);
@@ -273,27 +273,39 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
     const over: readonly RequestState[] = ['done', 'failed', 'denied', 'withdrawn', 'expired', 'superseded'];
     const held: readonly RequestState[] = ['approved', 'running', 'undoing', 'in-doubt'];
     test.each([...over, ...held])('what a request holds when it becomes %s', async (state) => {
-      await create('r1', ['vmid/off/112']);
-      await create('r2');
+      await create('r1', ['vmid/off/112'], undefined, 'approved');
+      await create('r2', [], undefined, 'approved');
       expect(await store.lock('r1', ['guest/off/112'])).toBeUndefined();
-      await store.move('r1', ['waiting'], state, {}, []);
+      await store.move('r1', ['approved'], state, {}, []);
       const free = over.includes(state);
       expect((await store.reserved('off')).has('vmid/off/112')).toBe(!free);
       expect(await store.lock('r2', ['guest/off/112'])).toBe(free ? undefined : 'r1');
     });
 
     test('back to waiting, a request keeps its names and gives its locks to others', async () => {
-      await create('r1', ['vmid/off/112']);
-      await create('r2');
+      await create('r1', ['vmid/off/112'], undefined, 'approved');
+      await create('r2', [], undefined, 'approved');
       await store.lock('r1', ['guest/off/112', 'guest/off/113']);
-      await store.move('r1', ['waiting'], 'waiting', { note: 'again' }, []);
+      await store.move('r1', ['approved'], 'waiting', { note: 'again' }, []);
       expect(await store.reserved('off')).toEqual(new Set(['vmid/off/112']));
+      // Whoever still believes it is approved takes nothing that nobody would give back.
+      expect(await store.lock('r1', ['guest/off/112'])).toBeUndefined();
       expect(await store.lock('r2', ['guest/off/113', 'guest/off/112'])).toBeUndefined();
+      await store.move('r1', ['waiting'], 'approved', {}, []);
       expect(await store.lock('r1', ['guest/off/112'])).toBe('r2');
     });
 
+    test('a denial ends the request with the vote itself, so no approval comes in between', async () => {
+      await create('r1', ['vmid/off/112']);
+      const denied = { endedAt: 1500, note: 'denied by alice' };
+      expect(await store.vote('r1', vote('alice', { kind: 'deny' }), [said('r1', 'vote')], denied)).toBe(true);
+      expect(await store.request('r1')).toMatchObject({ state: 'denied', ...denied });
+      expect(await store.vote('r1', vote('nina'), [])).toBe(false);
+      expect(await store.reserved('off')).toEqual(new Set());
+    });
+
     test('locks are taken all or none, and again by the one who holds them', async () => {
-      for (const id of ['r1', 'r2', 'r3']) await create(id);
+      for (const id of ['r1', 'r2', 'r3']) await create(id, [], undefined, 'approved');
       await store.lock('r1', ['b']);
       expect(await store.lock('r2', ['a', 'b', 'c'])).toBe('r1');
       expect(await store.lock('r3', ['a', 'c'])).toBeUndefined();
@@ -449,7 +461,7 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
           () => old.writeStep(step(0, { state: 'done' }), [said('r1', 'result')]),
           () => old.move('r1', ['waiting'], 'approved', {}, []),
           () => old.vote('r1', vote('alice'), []),
-          () => old.dropVotes('r1', ['alice'], []),
+          () => old.move('r1', ['waiting'], 'waiting', { dropVotes: ['alice'] }, []),
           () => old.lock('r1', ['guest/off/112']),
           () => old.askToStop('r1', []),
           () => old.createRequest({ record: record('r9'), buttons: [], audit: [] }),

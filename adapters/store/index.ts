@@ -20,6 +20,8 @@ import { holdFile, openSqlite } from './sqlite.ts';
 
 /** States in which a request is over; its reservations and locks are free again. */
 const OVER: readonly RequestState[] = ['done', 'failed', 'denied', 'withdrawn', 'expired', 'superseded'];
+/** States in which a request may hold its guest. */
+const MAY_LOCK: readonly RequestState[] = ['approved', 'running', 'undoing'];
 
 type Tx = Transaction<Tables>;
 type Hold = (lost: (why: string) => void) => Promise<{ release(): void | Promise<void> } | undefined>;
@@ -215,7 +217,7 @@ export class SqlStore implements Store {
     return new Set(rows.map((row) => row.name).filter((name) => name.split('/')[1] === cluster));
   }
 
-  async vote(request: string, vote: Vote, audit: readonly NewAudit[]): Promise<boolean> {
+  async vote(request: string, vote: Vote, audit: readonly NewAudit[], denied?: MovePatch): Promise<boolean> {
     return this.#asLeader(async (tx) => {
       const row = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
       if (row?.state !== 'waiting') return false;
@@ -225,20 +227,9 @@ export class SqlStore implements Store {
         .onConflict((c) => c.doNothing())
         .executeTakeFirst();
       if (Number(inserted.numInsertedOrUpdatedRows ?? 0) === 0) return false;
+      if (denied) await this.#end(tx, request, 'denied', denied);
       await append(tx, audit);
       return true;
-    });
-  }
-
-  async dropVotes(request: string, persons: readonly string[], audit: readonly NewAudit[]): Promise<void> {
-    if (persons.length === 0) return;
-    await this.#asLeader(async (tx) => {
-      await tx
-        .deleteFrom('votes')
-        .where('request', '=', request)
-        .where('person', 'in', [...persons])
-        .execute();
-      await append(tx, audit);
     });
   }
 
@@ -253,6 +244,13 @@ export class SqlStore implements Store {
       const current = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
       if (!current || !from.includes(current.state as RequestState)) return false;
       await this.#end(tx, request, to, patch);
+      const persons = patch.dropVotes ?? [];
+      if (persons.length > 0)
+        await tx
+          .deleteFrom('votes')
+          .where('request', '=', request)
+          .where('person', 'in', [...persons])
+          .execute();
       await append(tx, audit);
       return true;
     });
@@ -280,8 +278,8 @@ export class SqlStore implements Store {
   async lock(request: string, locks: readonly string[]): Promise<string | undefined> {
     return this.#asLeader(async (tx) => {
       const row = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
-      // Withdrawn in the meantime: nothing would ever release what is taken now, and its run does not begin anyway.
-      if (!row || OVER.includes(row.state as RequestState)) return undefined;
+      // Withdrawn or sent back in the meantime: nothing would release what is taken now, and no run begins anyway.
+      if (!row || !MAY_LOCK.includes(row.state as RequestState)) return undefined;
       for (const lock of [...locks].sort()) {
         const name = `lock:${lock}`;
         await tx

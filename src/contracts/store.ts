@@ -33,9 +33,11 @@ export interface Store {
   button(ref: string): Promise<Button | undefined>;
   reserved(cluster: string, except?: string): Promise<ReadonlySet<string>>;
 
-  /** Keeps one vote per person, kind and fingerprint; false when it was there already or the request is over. */
-  vote(request: string, vote: Vote, audit: readonly NewAudit[]): Promise<boolean>;
-  dropVotes(request: string, persons: readonly string[], audit: readonly NewAudit[]): Promise<void>;
+  /**
+   * Keeps one vote per person, kind and fingerprint; false when it was there already or the request is over. With
+   * `denied` the vote ends the request in the same transaction, so that no approval can come in between.
+   */
+  vote(request: string, vote: Vote, audit: readonly NewAudit[], denied?: MovePatch): Promise<boolean>;
   /** Compare-and-set on the state; ending states release reservations and locks. False when the state was another. */
   move(
     request: string,
@@ -45,7 +47,10 @@ export interface Store {
     audit: readonly NewAudit[],
   ): Promise<boolean>;
 
-  /** (leader) Takes the plan's locks for the request; names the request that holds one of them otherwise. */
+  /**
+   * (leader) Takes the plan's locks for a request that is approved or under way, and nothing for any other; names
+   * the request that holds one of them otherwise.
+   */
   lock(request: string, locks: readonly string[]): Promise<string | undefined>;
   steps(request: string): Promise<readonly StoredStep[]>;
   /** (leader) Writes a step row whole. */
@@ -106,6 +111,8 @@ export interface MovePatch {
   readonly startedAt?: number;
   readonly endedAt?: number;
   readonly left?: readonly string[];
+  /** Every vote of these people is forgotten in the same transaction. */
+  readonly dropVotes?: readonly string[];
 }
 
 /** A step of a run, or one undo call (`undo:<step>:<n>`). `ours`: its effect is known to be this run's doing. */
