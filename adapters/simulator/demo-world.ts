@@ -37,6 +37,8 @@ export function basculeRights(pve: '8.4' | '9.2'): Pick<WorldSpec, 'users' | 'ro
         privs: ['Datastore.AllocateSpace', 'Datastore.Audit', ...(pve === '8.4' ? ['Datastore.Allocate'] : [])],
       },
       { id: 'BasculeNetwork', privs: ['SDN.Use', 'SDN.Audit'] },
+      // There, and given to nobody: whoever wants rollbacks grants it.
+      { id: 'BasculeRollback', privs: ['VM.Snapshot.Rollback'] },
     ],
     tokens: [
       { id: 'bascule@pve!operate', comment: 'everything Bascule can do' },

@@ -116,6 +116,7 @@ export const configOf = (guest: Guest): Record<string, unknown> => ({
   ...(guest.kind === 'lxc' && guest.config.rootfs !== undefined ? { arch: 'amd64' } : {}),
   ...guest.config,
   ...(guest.lock !== undefined && { lock: guest.lock }),
+  ...(guest.parent !== undefined && { parent: guest.parent }),
   ...(guest.template && { template: 1 }),
   digest: guestDigest(guest),
 });

@@ -127,6 +127,7 @@ export class ReplicationScheduler {
         lastTry: started,
         failCount: 0,
         error: undefined,
+        lostBase: undefined,
         lastNode: node.name,
       });
       say('end replication job');

@@ -1,28 +1,21 @@
-import { broken, type Call, guestOf, label, needAny, on, onGuest, type Route } from './call.ts';
+import { broken, type Call, guestOf, needAny, onGuest, type Route } from './call.ts';
 import { needWritableConfig } from './guest-api.ts';
 import { bytesOf, diskSize } from './guest-rows.ts';
+import { canSnapshot, createSnapshot, deleteSnapshot, rollBack } from './snapshot-work.ts';
 import type { Guest } from './state.ts';
-import { flag, format, node, optional, text, vmid } from './verify.ts';
+import type { TaskRun } from './tasks.ts';
+import { flag, format, node, oneOf, optional, text, vmid } from './verify.ts';
 import { guestDigest } from './world.ts';
 
 /** Snapshots and the size of disks. Their failures show up in the task, not in the answer. */
 
-const snapshotStorages = new Set(['zfspool', 'btrfs', 'rbd', 'lvmthin']);
-
-/** Every disk must be on a storage that can; one that cannot spoils it for the whole guest. */
-function canSnapshot(call: Call, guest: Guest): boolean {
-  return Object.entries(guest.config)
-    .filter(([key]) => /^(rootfs|mp\d+|scsi\d+|virtio\d+)$/.test(key))
-    .every(([, value]) => snapshotStorages.has(call.state.storages.get(String(value).split(':')[0] ?? '')?.type ?? ''));
-}
-
 function list(call: Call, kind: Guest['kind']): unknown[] {
   const guest = guestOf(call, kind);
-  const rows = guest.snapshots.map(({ config: _config, ...row }) => ({
+  const rows = guest.snapshots.map(({ config: _config, vmstate, snapstate, ...row }) => ({
     ...row,
-    ...(kind === 'qemu' && { vmstate: 0 }),
+    ...(snapstate && { snapstate }),
+    ...(kind === 'qemu' && { vmstate: vmstate ? 1 : 0 }),
   }));
-  const parent = guest.snapshots.at(-1)?.name;
   return [
     ...rows,
     {
@@ -30,84 +23,54 @@ function list(call: Call, kind: Guest['kind']): unknown[] {
       description: 'You are here!',
       digest: guestDigest(guest),
       running: guest.running ? 1 : 0,
-      ...(parent && { parent }),
+      ...(guest.parent !== undefined && { parent: guest.parent }),
     },
   ];
 }
 
-const find = (guest: Guest, name: string) => {
-  const snapshot = guest.snapshots.find((each) => each.name === name);
-  if (!snapshot) throw new Error(`snapshot '${name}' does not exist`);
-  return snapshot;
-};
+type Work = (call: Call, guest: Guest, name: string, run: TaskRun) => Promise<void>;
 
-const task = (call: Call, guest: Guest, verb: string, work: () => void | Promise<void>): string =>
-  call.tasks.start(
-    {
-      node: call.node.name,
-      type: `${guest.kind === 'lxc' ? 'vz' : 'qm'}${verb}`,
-      id: String(guest.vmid),
-      caller: call.caller,
-    },
-    async (run) => {
-      if (guest.lock !== undefined) throw new Error(`${label(guest.kind)} is locked (${guest.lock})`);
-      await run.pass(0.3, 'working');
-      await work();
-    },
+/** Starts the task; everything that can go wrong with a snapshot goes wrong in there. */
+function task(call: Call, kind: Guest['kind'], verb: string, work: Work): string {
+  const guest = guestOf(call, kind);
+  const type = `${kind === 'lxc' ? 'vz' : 'qm'}${verb}`;
+  return call.tasks.start({ node: call.node.name, type, id: String(guest.vmid), caller: call.caller }, (run) =>
+    work(call, guest, call.params.snapname ?? '', run),
   );
+}
 
 function create(call: Call, kind: Guest['kind']): string {
+  const { snapname: name = '' } = call.params;
   const guest = guestOf(call, kind);
-  const { snapname: name = '', description = '' } = call.params;
   if (name === 'current' || (kind === 'lxc' && name === 'vzdump'))
     throw broken(`unable to use snapshot name '${name}' (reserved name)`);
   needWritableConfig(call, kind, guest.vmid);
-  return task(call, guest, 'snapshot', () => {
-    if (!canSnapshot(call, guest)) throw new Error('snapshot feature is not available');
-    if (guest.snapshots.some((each) => each.name === name)) throw new Error(`snapshot name '${name}' already used`);
-    const parent = guest.snapshots.at(-1)?.name;
-    const text = description === '' || description.endsWith('\n') ? description : `${description}\n`;
-    guest.snapshots.push({
-      name,
-      description: text,
-      snaptime: Math.floor(call.world.clock.now() / 1000),
-      config: { ...guest.config, description: text },
-      ...(parent && { parent }),
-    });
-    call.effects.add({
-      kind: 'snapshot',
-      id: `${guest.vmid}/${name}`,
-      node: guest.node,
-      by: call.caller.full,
-      at: call.world.clock.now(),
-    });
-  });
+  return task(call, kind, 'snapshot', createSnapshot);
 }
 
-function remove(call: Call): string {
-  const guest = guestOf(call, 'lxc');
-  return task(call, guest, 'delsnapshot', () => {
-    const gone = find(guest, call.params.snapname as string);
-    guest.snapshots = guest.snapshots.filter((each) => each !== gone);
-    for (const each of guest.snapshots) if (each.parent === gone.name) each.parent = gone.parent;
-  });
+function remove(call: Call, kind: Guest['kind']): string {
+  needWritableConfig(call, kind, guestOf(call, kind).vmid);
+  return task(call, kind, 'delsnapshot', deleteSnapshot);
 }
 
-function rollback(call: Call): string {
-  const guest = guestOf(call, 'lxc');
-  return task(call, guest, 'rollback', () => {
-    const wanted = find(guest, call.params.snapname as string);
-    const zfs = String(guest.config.rootfs).split(',')[0] ?? '';
-    if (call.state.storages.get(zfs.split(':')[0] ?? '')?.type === 'zfspool' && guest.snapshots.at(-1) !== wanted) {
-      throw new Error(`can't rollback, '${wanted.name}' is not most recent snapshot on '${zfs}'`);
-    }
-    guest.config = { ...wanted.config };
-    guest.running = on(call, 'start');
-  });
+function rollback(call: Call, kind: Guest['kind']): string {
+  needWritableConfig(call, kind, guestOf(call, kind).vmid);
+  return task(call, kind, 'rollback', rollBack);
 }
 
-function snapshotConfig(call: Call): unknown {
-  const guest = guestOf(call, 'lxc');
+/** A linked clone needs a template; a full copy is always possible. */
+function feature(call: Call, kind: Guest['kind']): unknown {
+  const guest = guestOf(call, kind);
+  const able = canSnapshot(call, guest);
+  const has = { snapshot: able, clone: able && guest.template, copy: true };
+  return {
+    hasFeature: has[call.params.feature as keyof typeof has] ? 1 : 0,
+    ...(kind === 'qemu' && { nodes: [...call.world.nodes.keys()] }),
+  };
+}
+
+function snapshotConfig(call: Call, kind: Guest['kind']): unknown {
+  const guest = guestOf(call, kind);
   const found = guest.snapshots.find((each) => each.name === call.params.snapname);
   if (!found) throw broken(`snapshot '${call.params.snapname}' does not exist`);
   return { ...found.config, snaptime: found.snaptime };
@@ -143,58 +106,51 @@ const ids = { node, vmid };
 const snapname = format('pve-configid', { maxLength: 40 });
 const one = { ...ids, snapname };
 const body = { ...one, description: optional(text()) };
-const can = onGuest('VM.Snapshot');
+
+const ofBothKinds = (['lxc', 'qemu'] as const).flatMap((kind): Route[] => {
+  const path = `/nodes/{node}/${kind}/{vmid}/snapshot`;
+  return [
+    { method: 'GET', path, rules: ids, may: onGuest('VM.Audit'), run: (call) => list(call, kind) },
+    {
+      method: 'POST',
+      path,
+      rules: kind === 'lxc' ? body : { ...body, vmstate: flag },
+      may: onGuest('VM.Snapshot'),
+      run: (call) => create(call, kind),
+    },
+    {
+      method: 'DELETE',
+      path: `${path}/{snapname}`,
+      rules: { ...one, force: flag },
+      may: onGuest('VM.Snapshot'),
+      run: (call) => remove(call, kind),
+    },
+    {
+      method: 'GET',
+      path: `${path}/{snapname}/config`,
+      rules: one,
+      may: (call) => needAny(call, `/vms/${call.params.vmid}`, 'VM.Snapshot', 'VM.Snapshot.Rollback', 'VM.Audit'),
+      run: (call) => snapshotConfig(call, kind),
+    },
+    {
+      method: 'POST',
+      path: `${path}/{snapname}/rollback`,
+      rules: { ...one, start: flag },
+      may: (call) => needAny(call, `/vms/${call.params.vmid}`, 'VM.Snapshot', 'VM.Snapshot.Rollback'),
+      run: (call) => rollback(call, kind),
+    },
+    {
+      method: 'GET',
+      path: `/nodes/{node}/${kind}/{vmid}/feature`,
+      rules: { ...ids, feature: oneOf('snapshot', 'clone', 'copy'), snapname: optional(snapname) },
+      may: onGuest('VM.Audit'),
+      run: (call) => feature(call, kind),
+    },
+  ];
+});
 
 export const snapshotRoutes: Route[] = [
-  {
-    method: 'GET',
-    path: '/nodes/{node}/lxc/{vmid}/snapshot',
-    rules: ids,
-    may: onGuest('VM.Audit'),
-    run: (call) => list(call, 'lxc'),
-  },
-  {
-    method: 'GET',
-    path: '/nodes/{node}/qemu/{vmid}/snapshot',
-    rules: ids,
-    may: onGuest('VM.Audit'),
-    run: (call) => list(call, 'qemu'),
-  },
-  {
-    method: 'POST',
-    path: '/nodes/{node}/lxc/{vmid}/snapshot',
-    rules: body,
-    may: can,
-    run: (call) => create(call, 'lxc'),
-  },
-  {
-    method: 'POST',
-    path: '/nodes/{node}/qemu/{vmid}/snapshot',
-    rules: { ...body, vmstate: flag },
-    may: can,
-    run: (call) => create(call, 'qemu'),
-  },
-  {
-    method: 'DELETE',
-    path: '/nodes/{node}/lxc/{vmid}/snapshot/{snapname}',
-    rules: { ...one, force: flag },
-    may: can,
-    run: remove,
-  },
-  {
-    method: 'GET',
-    path: '/nodes/{node}/lxc/{vmid}/snapshot/{snapname}/config',
-    rules: one,
-    may: onGuest('VM.Audit'),
-    run: snapshotConfig,
-  },
-  {
-    method: 'POST',
-    path: '/nodes/{node}/lxc/{vmid}/snapshot/{snapname}/rollback',
-    rules: { ...one, start: flag },
-    run: rollback,
-    may: (call) => needAny(call, `/vms/${call.params.vmid}`, 'VM.Snapshot', 'VM.Snapshot.Rollback'),
-  },
+  ...ofBothKinds,
   {
     method: 'PUT',
     path: '/nodes/{node}/lxc/{vmid}/resize',

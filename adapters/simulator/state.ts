@@ -5,6 +5,10 @@ export interface Snapshot {
   description: string;
   snaptime: number;
   parent?: string;
+  /** `prepare` while being made, `delete` while being deleted, and for good when that was cut off. */
+  snapstate?: string;
+  /** Holds the memory too. */
+  vmstate?: boolean;
   config: Record<string, string | number>;
 }
 
@@ -19,7 +23,12 @@ export interface Guest {
   pid?: number;
   /** Epoch milliseconds of the start. */
   startedAt?: number;
+  /** Oldest first. */
   snapshots: Snapshot[];
+  /** The snapshot it has gone on from. */
+  parent?: string;
+  /** Snapshots of its disks that were made with zfs on the node, which no API shows. Epoch seconds. */
+  onDisk?: { name: string; at: number }[];
   template: boolean;
   /** Every start fails inside the task with this text. */
   startFails?: string;
@@ -187,6 +196,8 @@ export interface ReplicationState {
   error?: string;
   duration?: number;
   runningSince?: number;
+  /** A rollback took the snapshot of the last run away. */
+  lostBase?: boolean;
   log: string[];
 }
 

@@ -13,13 +13,13 @@ export const leftOut: { names: RegExp; versions: readonly string[]; why: string 
   },
   { names: /suspend(_.*)?/, versions: ['8.4'], why: 'checkpointing is not imitated' },
   {
-    names: /vm_create(_.*)?|vm_template_.*|vm_agent_noagent|vm_snapshot_task_log/,
+    names: /vm_create(_.*)?|vm_template_.*|vm_agent_noagent/,
     versions: ['8.4'],
     why: 'VMs are only listed, shown, set, and powered',
   },
   { names: /notif_.*/, versions: ['8.4', '9.2'], why: 'the notification system is not imitated' },
   {
-    names: /nodes?_services|lc_rrddata|lc_feature_snap|cluster_log|cluster_config_join|bulk/,
+    names: /nodes?_services|lc_rrddata|cluster_log|cluster_config_join|bulk/,
     versions: ['8.4', '9.2'],
     why: 'no command reads it',
   },

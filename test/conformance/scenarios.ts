@@ -115,7 +115,7 @@ const container = lab(
     `,
     settle,
     `
-      lc_resize_shrink snap_list0 snap_badname snap_current snap_limited snap_noperm snap_create
+      lc_resize_shrink lc_feature_snap snap_list0 snap_badname snap_current snap_limited snap_noperm snap_create
       snap_create_task_log snap_create_task_status snap_list snap_config snap_dir_unsupported
       snap_dir_unsupported_task_log snap_dir_unsupported_task_status snap_rollback snap_rollback_task_log
       snap_rollback_task_status snap_rollback_unknown snap_rollback_unknown_task_log
@@ -278,7 +278,7 @@ const machine = lab(
   [
     `
       nextid_taken vm_list vm_status vm_config vm_noperm vm_destroy vm_put vm_put_task_log vm_put_task_status
-      vm_put_sync vm_snapshot vm_snapshot_task_status vm_snapshots vm_start vm_start_task_log
+      vm_put_sync vm_snapshot vm_snapshot_task_log vm_snapshot_task_status vm_snapshots vm_start vm_start_task_log
       vm_start_task_status
     `,
   ],
