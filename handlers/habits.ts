@@ -80,9 +80,6 @@ const GUEST_HINTS: Readonly<Record<string, string | undefined>> = {
   terminal: NO_SHELL,
   migrate: 'guests are not moved from here; show tells where they are',
   unlock: 'only root on the node can unlock; show tells which lock is held',
-  snapshot: 'snapshots are not made from here',
-  listsnapshot: 'snapshots are not listed here',
-  rollback: 'guests are not rolled back from here',
   reset: 'vm reboot restarts cleanly, vm stop cuts the power',
   suspend: 'guests are not suspended from here; shutdown and start do the rest',
   resume: 'guests are not resumed from here',
@@ -98,9 +95,30 @@ function guestTool(noun: 'ct' | 'vm', tool: string, args: readonly string[]): Ha
   const hint = GUEST_HINTS[verb];
   if (hint !== undefined) return { hint };
   const ours = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  if (SNAPSHOT_VERBS.includes(verb)) return snapshots(verb, rest);
   if (ours === undefined) return { hint: `there is no ${tool} here; help ${noun} shows what there is` };
   return named(`${noun} ${ours}`, 'vmid', rest) ?? { hint: `${noun} ${ours} vmid:103, with nothing behind the number` };
 }
+
+const SNAPSHOT_VERBS: readonly string[] = ['snapshot', 'listsnapshot', 'rollback', 'delsnapshot'];
+
+/** The tool leaves a guest stopped after a rollback unless told otherwise; ours starts what ran. */
+function snapshots(verb: string, args: readonly string[]): Habit {
+  const [vmid = '', name = '', flag, value] = args;
+  if (verb === 'listsnapshot')
+    return named('snapshot list', 'vmid', args) ?? { hint: 'snapshot list vmid:103, with nothing behind the number' };
+  const guest = isPlain(vmid) && isPlain(name) ? `vmid:${vmid} snapshot:${name}` : undefined;
+  if (verb === 'rollback') {
+    const start = args.length === 2 ? 'no' : flag === '--start' && args.length === 4 ? STARTS[value ?? ''] : undefined;
+    if (guest && start) return { text: `snapshot rollback ${guest} start:${start}` };
+    return { hint: 'snapshot rollback vmid:103 snapshot:before-upgrade, with start:yes or start:no' };
+  }
+  const ours = verb === 'snapshot' ? 'create' : 'delete';
+  if (guest && args.length === 2) return { text: `snapshot ${ours} ${guest}` };
+  return { hint: `snapshot ${ours} vmid:103 snapshot:before-upgrade; help snapshot shows what else there is` };
+}
+
+const STARTS: Readonly<Record<string, string | undefined>> = { '0': 'no', '1': 'yes' };
 
 /** `ct 103`, `ct`, and `ct config 103`, which is no command of ours. */
 function nounAlone(noun: 'ct' | 'vm', args: readonly string[]): Habit | undefined {
@@ -113,9 +131,19 @@ function nounAlone(noun: 'ct' | 'vm', args: readonly string[]): Habit | undefine
     return undefined;
   }
   if (
-    ['config', 'status', 'enter', 'exec', 'console', 'migrate', 'snapshot', 'unlock', 'set'].includes(
-      first!.toLowerCase(),
-    )
+    [
+      'config',
+      'status',
+      'enter',
+      'exec',
+      'console',
+      'migrate',
+      'snapshot',
+      'listsnapshot',
+      'rollback',
+      'unlock',
+      'set',
+    ].includes(first!.toLowerCase())
   ) {
     return guestTool(noun, noun, [first!.toLowerCase(), ...rest]);
   }

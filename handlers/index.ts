@@ -22,6 +22,10 @@ import { replicationList } from './replication-list.ts';
 import { replicationRemove } from './replication-remove.ts';
 import { runCancel } from './run-cancel.ts';
 import { runShow } from './run-show.ts';
+import { snapshotCreate } from './snapshot-create.ts';
+import { snapshotDelete } from './snapshot-delete.ts';
+import { snapshotList } from './snapshot-list.ts';
+import { snapshotRollback } from './snapshot-rollback.ts';
 import { vmList } from './vm-list.ts';
 import { vmReboot } from './vm-reboot.ts';
 import { vmShow } from './vm-show.ts';
@@ -55,6 +59,10 @@ export const commands: readonly Command[] = [
   replicationRemove,
   runCancel,
   runShow,
+  snapshotCreate,
+  snapshotDelete,
+  snapshotList,
+  snapshotRollback,
   vmList,
   vmReboot,
   vmShow,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { CompletionSource, Option } from '../src/contracts/command.ts';
 import { cut, visible } from '../src/contracts/visible.ts';
 import { readSchedule } from './parts/schedule.ts';
+import { AUTO } from './parts/snapshots.ts';
 
 /**
  * The options that commands share. Every schema reads the text a person typed; a message says what was wrong and
@@ -245,6 +246,43 @@ export const job = option<string>({
     /^[1-9][0-9]{2,8}(-\d{1,9})?$/.test(text)
       ? { value: text }
       : { problem: `${shown(text)} is not a replication job: guest number, hyphen, job number` },
+});
+
+/** As Proxmox reads it (pve-configid); the letters' case counts. */
+function readSnapshot(text: string): Reading<string> {
+  if (text.length > 40) return { problem: `the snapshot's name has ${text.length} characters, 40 are allowed` };
+  return /^[a-z][a-z0-9_-]+$/i.test(text)
+    ? { value: text }
+    : { problem: `${shown(text)} is not a snapshot's name: a letter, then at least one letter, digit, - or _` };
+}
+
+export const snapshot = option<string>({
+  summary: 'Name of the snapshot',
+  example: 'snapshot:before-upgrade',
+  completes: 'snapshot',
+  read: readSnapshot,
+});
+
+/** Names that Proxmox uses itself, or that a schedule on the node would take for its own and delete. */
+export const newSnapshot = option<string>({
+  summary: 'Name of the new snapshot: a letter first, 2 to 40 letters, digits, - and _',
+  example: 'snapshot:before-upgrade',
+  read: (text) => {
+    if (['current', 'pending', 'vzdump'].includes(text.toLowerCase()))
+      return { problem: `${shown(text)} is a name that Proxmox uses itself` };
+    if (AUTO.test(text)) return { problem: `${shown(text)} would be taken for one of proxmox-autosnap and pruned` };
+    return readSnapshot(text);
+  },
+});
+
+export const description = option<string>({
+  summary: 'What it is for, in a few words',
+  example: 'description:"before v2"',
+  read: (text) => {
+    if (text.length > 200) return { problem: `the description has ${text.length} characters, 200 are allowed` };
+    if (/bascule:/i.test(text)) return { problem: 'the description holds "bascule:", the mark of what runs made' };
+    return { value: text };
+  },
 });
 
 /** Id of a request, which is its run's id too. */

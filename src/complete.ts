@@ -92,6 +92,15 @@ export function makeCompleter(parts: DeskParts, contexts: Contexts): Completer {
           label: `${job.id} → ${job.target}${job.disabled ? ' (disabled)' : ''}`,
           value: job.id,
         }));
+      case 'snapshot': {
+        const wanted = query.options['vmid'];
+        if (wanted === undefined) return [];
+        const { all } = await view.snapshots(await view.findGuest(wanted));
+        return all.toReversed().map((snapshot) => ({
+          label: `${snapshot.name}${snapshot.usable ? '' : ' (not usable)'}`,
+          value: snapshot.name,
+        }));
+      }
       case 'storage':
       case 'template': {
         const node = query.options['node'] ?? (await view.nodes()).find((candidate) => candidate.online)?.name;

@@ -277,17 +277,16 @@ class Run {
     return [];
   }
 
-  /** The guest an undo would touch must carry this run's marker; otherwise it is somebody else's by now. */
+  /** The guest or snapshot an undo would touch must carry this run's marker; otherwise it is somebody else's by now. */
   async #notOurs(undo: UndoCall): Promise<string | 'gone' | undefined> {
     const { probe } = undo;
     if (!('vmid' in probe) || !('type' in probe)) return undefined;
-    const seen = await this.#probe({
-      kind: 'guest-gone',
-      node: probe.node,
-      type: probe.type,
-      vmid: probe.vmid,
-      identity: MARKER,
-    });
+    const { node, type, vmid } = probe;
+    const seen = await this.#probe(
+      probe.kind === 'snapshot-gone'
+        ? { ...probe, identity: MARKER }
+        : { kind: 'guest-gone', node, type, vmid, identity: MARKER },
+    );
     if (seen.state === 'absent') return undefined;
     if (seen.state === 'done') return 'gone';
     return seen.evidence;

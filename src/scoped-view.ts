@@ -45,6 +45,9 @@ export function scopedView(
       return (await view.haServices()).filter((service) => mine.has(service.sid));
     },
     backups: async (guest) => ((await visible(guest.vmid)) ? view.backups(guest) : hidden(`guest ${guest.vmid}`)),
+    snapshots: async (guest) => ((await visible(guest.vmid)) ? view.snapshots(guest) : hidden(`guest ${guest.vmid}`)),
+    canSnapshot: async (guest) =>
+      (await visible(guest.vmid)) ? view.canSnapshot(guest) : hidden(`guest ${guest.vmid}`),
     permissions: () => view.permissions(),
   };
 }

@@ -122,13 +122,21 @@ class Step {
       const end = await this.#unlessStopped(this.#tools.hands.followTask(upid, (line) => this.#tellLog(line)));
       this.#stopHere();
       if (end.killed) return this.#recover(`the task was killed: ${end.exit}`);
-      if (!end.ok) return this.#end('failed', [end.exit, ...end.log.slice(-3)].join('\n'), false);
+      if (!end.ok) return this.#taskFailed([end.exit, ...end.log.slice(-3)].join('\n'));
       return this.#settle(end.exit);
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       this.#stopHere();
       return this.#recover(words(error.failure));
     }
+  }
+
+  /** Some calls are refused only in their task: after a repeat that can mean that the first try got through. */
+  async #taskFailed(note: string): Promise<StoredStep> {
+    const seen = this.#row.sent > 1 ? await this.#look(this.#work.probe) : undefined;
+    if (seen?.state === 'done') return this.#settle(seen.evidence);
+    if (seen?.state === 'unknown') return this.#recover(note);
+    return this.#end('failed', note, false);
   }
 
   #tellLog(line: string): void {

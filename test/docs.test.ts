@@ -93,7 +93,7 @@ describe('what the documents name exists', () => {
     const typed = [
       ...commands.flatMap(({ examples }) => examples),
       ...[README, ...PAGES.map(read)].flatMap((text) =>
-        [...text.matchAll(/`(?:\/pve )?((?:ct|vm|node|cluster|replication|quorum)(?: [a-z]+)?(?: \w+:\S+)+)`/g)].map(
+        [...text.matchAll(/`(?:\/pve )?((?:ct|vm|node|cluster|replication|quorum|snapshot)(?: [a-z]+)?(?: \w+:\S+)+)`/g)].map(
           ([, line]) => line!,
         ),
       ),
@@ -221,6 +221,7 @@ describe.each(['8.4', '9.2'] as const)('the rights that README.md gives, on PVE 
       ['vm list', '201'],
       ['vm show 201', '201'],
       ['replication list', '103-0'],
+      ['snapshot list 103', 'no snapshots'],
     ];
     for (const [line, shown] of looks) {
       const before = vera.sees().length;
@@ -263,6 +264,9 @@ describe.each(['8.4', '9.2'] as const)('the rights that README.md gives, on PVE 
     await change('ct stop 130', 'Stop CT 130', 'ct stop');
     await change('ct start 130', 'Start CT 130', 'ct start');
     await change('ct shutdown 130', 'down CT 130', 'ct shutdown');
+    await change('snapshot create 120 before', 'Make snapshot before of CT 120', 'snapshot create');
+    await change('snapshot rollback 120 before', 'Roll CT 120', 'snapshot rollback');
+    await change('snapshot delete 120 before', 'Delete snapshot before of CT 120', 'snapshot delete');
     await change('ct stop 120', 'Stop CT 120', 'ct stop');
     await change('ct destroy vmid:120 confirm:120', 'Destroy CT 120', 'ct destroy');
     expect(guest(120)).toBeUndefined();

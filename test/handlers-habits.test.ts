@@ -41,6 +41,14 @@ const same: Readonly<Record<string, string>> = {
   'pvesr delete 103-0': 'replication remove job:103-0',
   'pvesr create-local-job 103-0 ovh3': 'replication add vmid:103 target:ovh3',
   'pvesr create-local-job 103-0 ovh3 --schedule */15': 'replication add vmid:103 target:ovh3 schedule:"*/15"',
+  'pct snapshot 103 before-upgrade': 'snapshot create vmid:103 snapshot:before-upgrade',
+  'pct listsnapshot 103': 'snapshot list vmid:103',
+  'pct delsnapshot 103 before-upgrade': 'snapshot delete vmid:103 snapshot:before-upgrade',
+  'pct rollback 103 before-upgrade': 'snapshot rollback vmid:103 snapshot:before-upgrade start:no',
+  'pct rollback 103 before-upgrade --start 1': 'snapshot rollback vmid:103 snapshot:before-upgrade start:yes',
+  'qm snapshot 200 v2': 'snapshot create vmid:200 snapshot:v2',
+  'qm rollback 200 v2': 'snapshot rollback vmid:200 snapshot:v2 start:no',
+  'ct snapshot 103 v2': 'snapshot create vmid:103 snapshot:v2',
   'pveversion': 'cluster status',
   'pveversion -v': 'cluster status',
   'ha-manager status': 'cluster status',
@@ -92,6 +100,12 @@ describe('habits', () => {
     'pct list --full',
     'pvesr delete 103-0 --force',
     'qm stop 200 201',
+    'pct snapshot 103 v2 --description x',
+    'qm snapshot 200 v2 --vmstate 1',
+    'pct delsnapshot 103 v2 --force 1',
+    'pct rollback 103 v2 --start maybe',
+    'pct rollback 103',
+    'pct listsnapshot',
   ])('%s is not translated with an option dropped', (typed) => {
     expect(habit(words(typed))).toHaveProperty('hint');
   });
@@ -103,6 +117,8 @@ describe('habits', () => {
     'pct stop --all',
     'pvesr disable 103-0,110-0',
     'cancel a:b',
+    'pct snapshot 103 v2;reboot',
+    'pct rollback 103 snapshot:v2',
   ])('%s smuggles nothing into a command', (typed) => {
     expect(habit(words(typed))).not.toHaveProperty('text');
   });

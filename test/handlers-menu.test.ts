@@ -45,6 +45,10 @@ describe('the menu', () => {
       'replication remove',
       'run cancel',
       'run show',
+      'snapshot create',
+      'snapshot delete',
+      'snapshot list',
+      'snapshot rollback',
       'vm list',
       'vm reboot',
       'vm show',
@@ -65,6 +69,10 @@ describe('the menu', () => {
       'replication disable': 'routine',
       'replication remove': 'disruptive',
       'run cancel': 'control',
+      'snapshot list': 'read',
+      'snapshot create': 'routine',
+      'snapshot delete': 'disruptive',
+      'snapshot rollback': 'destructive',
       quorum: 'read',
     });
   });

@@ -34,6 +34,14 @@ const samples: { readonly [K in keyof typeof reads]: readonly Parameters<(typeof
     ['ovh1', 'lxc', 103],
     ['ovh1', 'qemu', 200],
   ],
+  snapshots: [
+    ['ovh1', 'lxc', 103],
+    ['ovh1', 'qemu', 200],
+  ],
+  canSnapshot: [
+    ['ovh1', 'lxc', 103],
+    ['ovh1', 'qemu', 200],
+  ],
   tasks: [['ovh1', 103, 1_795_220_989]],
   taskStatus: [['ovh1', upid]],
   taskLog: [['ovh1', upid, 0, 500]],
@@ -72,6 +80,9 @@ const built: { readonly [name: string]: readonly PlannedStep[] } = {
   addReplicationStep: [steps.addReplicationStep('103-0', 'ovh2', '*/5', 'x')],
   removeReplicationStep: [steps.removeReplicationStep('103-0')],
   switchReplicationStep: [steps.switchReplicationStep('103-0', true), steps.switchReplicationStep('103-0', false)],
+  createSnapshotStep: [steps.createSnapshotStep(ct, 'before-upgrade', 'v2'), steps.createSnapshotStep(vm, 'b2', '')],
+  deleteSnapshotStep: [steps.deleteSnapshotStep(ct, 'before-upgrade', 1), steps.deleteSnapshotStep(vm, 'b2', 1)],
+  rollbackStep: [steps.rollbackStep(ct, 'before-upgrade'), steps.rollbackStep(vm, 'b2')],
 };
 
 const callsOf = (step: PlannedStep) => [step.call, ...(step.undo ?? []).map((undo) => undo.call)];

@@ -53,6 +53,12 @@ export const reads = {
     read(`the configuration of ${guestWord(type, vmid)}`, ['nodes', node, type, vmid, 'config']),
   guestStatus: (node: string, type: GuestType, vmid: number) =>
     read(`the status of ${guestWord(type, vmid)}`, ['nodes', node, type, vmid, 'status', 'current']),
+  snapshots: (node: string, type: GuestType, vmid: number) =>
+    read(`the snapshots of ${guestWord(type, vmid)}`, ['nodes', node, type, vmid, 'snapshot']),
+  canSnapshot: (node: string, type: GuestType, vmid: number) =>
+    read(`whether ${guestWord(type, vmid)} can be snapshotted`, ['nodes', node, type, vmid, 'feature'], {
+      feature: 'snapshot',
+    }),
   /** source=all: the default shows no running task (ODDITIES 48). `since` is in seconds of the node's clock. */
   tasks: (node: string, vmid: number, since: number) =>
     read(`the tasks of ${vmid} on ${node}`, ['nodes', node, 'tasks'], { source: 'all', vmid, since, limit: 100 }),

@@ -6,6 +6,7 @@ import type { Asker } from './client.ts';
 import { ctCreated, guestConfig, guestGone, guestRunning, guestTask } from './probe-guest.ts';
 import type { Timed } from './probe-look.ts';
 import { replicationDisabled, replicationExists, replicationGone } from './probe-replication.ts';
+import { rolledBack, snapshotExists, snapshotGone } from './probe-snapshot.ts';
 
 /**
  * Finds out what became of a call. One look each: right after a lost answer nothing may be visible yet, for any
@@ -39,5 +40,11 @@ function ask(client: Asker, wanted: Probe, trace: Timed): Promise<ProbeAnswer> {
       return replicationGone(client, wanted);
     case 'replication-disabled':
       return replicationDisabled(client, wanted);
+    case 'snapshot-exists':
+      return snapshotExists(client, wanted, trace);
+    case 'snapshot-gone':
+      return snapshotGone(client, wanted, trace);
+    case 'snapshot-rolled-back':
+      return rolledBack(client, wanted, trace);
   }
 }

@@ -160,6 +160,13 @@ export const GuestConfig = z.record(z.string(), z.unknown()).transform((raw) => 
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 });
 
+/** Its last row is the pseudo snapshot `current` (ODDITIES 96). */
+export const SnapshotRows = z.array(
+  z.object({ name: needText, snaptime: number, description: text, parent: text, snapstate: text, vmstate: flag }),
+);
+
+export const Feature = z.object({ hasFeature: flag });
+
 export const NextVmid = vmid;
 
 export const Tasks = z.array(z.object({ upid: text, type: text, status: text }));

@@ -12,6 +12,7 @@ import type {
   PveVersion,
   ReplicationJob,
   ReplicationState,
+  Snapshots,
   Storage,
   Template,
 } from '../../src/contracts/cluster.ts';
@@ -25,6 +26,7 @@ import { membership } from './membership.ts';
 import { holds } from './privileges.ts';
 import { jobFrom, stateFrom } from './replication.ts';
 import * as schema from './schema.ts';
+import { snapshotsFrom } from './snapshots.ts';
 import { backupsOf, storageFrom, templatesOf } from './storages.ts';
 import { nextVmid } from './vmids.ts';
 
@@ -183,6 +185,14 @@ export class View implements ClusterView {
       }),
     );
     return lists.flat().sort((a, b) => b.at - a.at);
+  }
+
+  async snapshots({ node, type, vmid }: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<Snapshots> {
+    return snapshotsFrom(await this.#get(reads.snapshots(node, type, vmid), schema.SnapshotRows));
+  }
+
+  async canSnapshot({ node, type, vmid }: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<boolean> {
+    return (await this.#get(reads.canSnapshot(node, type, vmid), schema.Feature)).hasFeature;
   }
 
   async permissions(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {

@@ -34,6 +34,10 @@ export interface ClusterView {
   haServices(): Promise<readonly HaService[]>;
   /** Finished backups of a guest over the storages we may read; empty may also mean: no right to see them. */
   backups(guest: Pick<Guest, 'vmid' | 'node'>): Promise<readonly Backup[]>;
+  /** Snapshots that Proxmox knows; replication's own and those made with zfs or rbd on the node are not among them (ODDITIES 96). */
+  snapshots(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<Snapshots>;
+  /** Whether every volume of the guest can be snapshotted; one that cannot spoils it for the whole guest. */
+  canSnapshot(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<boolean>;
   /** Our token's own privileges: path → privilege names. */
   permissions(): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
 }
@@ -261,6 +265,25 @@ export interface HaService {
   readonly crmState?: string;
   readonly state?: string;
   readonly requested?: string;
+}
+
+export interface Snapshots {
+  /** Oldest first. */
+  readonly all: readonly Snapshot[];
+  /** Name of the one the guest has gone on from; undefined when there is none. */
+  readonly base?: string;
+}
+
+export interface Snapshot {
+  readonly name: string;
+  /** Epoch seconds; with the name it is this very snapshot and no namesake. 0: not told. */
+  readonly at: number;
+  readonly description: string;
+  readonly parent?: string;
+  /** False while being made or deleted, and for good when that was cut off (`snapstate`, PROBES.md 3). */
+  readonly usable: boolean;
+  /** Holds a VM's memory too: rolled back to, the VM runs again from there. */
+  readonly memory: boolean;
 }
 
 export interface Backup {

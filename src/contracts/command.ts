@@ -24,6 +24,8 @@ export type CompletionSource =
   | 'template'
   | 'storage'
   | 'replication'
+  /** Of the guest in the option `vmid`. */
+  | 'snapshot'
   | 'request'
   | 'person'
   | 'command';

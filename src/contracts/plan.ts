@@ -104,7 +104,32 @@ export type Probe =
     }
   | { readonly kind: 'replication-exists'; readonly id: string; readonly target: string }
   | { readonly kind: 'replication-gone'; readonly id: string }
-  | { readonly kind: 'replication-disabled'; readonly id: string; readonly want: boolean };
+  | { readonly kind: 'replication-disabled'; readonly id: string; readonly want: boolean }
+  /** There, finished, and with this run's marker in its description. */
+  | {
+      readonly kind: 'snapshot-exists';
+      readonly node: string;
+      readonly type: GuestType;
+      readonly vmid: number;
+      readonly snapshot: string;
+    }
+  /** `identity`: the marker for an undo, else `at <epoch seconds>`; a namesake made since is somebody else's. */
+  | {
+      readonly kind: 'snapshot-gone';
+      readonly node: string;
+      readonly type: GuestType;
+      readonly vmid: number;
+      readonly snapshot: string;
+      readonly identity: string;
+    }
+  /** Only the task tells that it was done; a lock tells that it stopped half way. */
+  | {
+      readonly kind: 'snapshot-rolled-back';
+      readonly node: string;
+      readonly type: GuestType;
+      readonly vmid: number;
+      readonly snapshot: string;
+    };
 
 export type GuestType = 'lxc' | 'qemu';
 

@@ -205,3 +205,89 @@ export function switchReplicationStep(id: string, disable: boolean): PlannedStep
     repeat: 'refused',
   };
 }
+
+const snapshotPath = ({ node, type, vmid }: GuestRef, ...rest: readonly string[]): string =>
+  apiPath('nodes', node, type, vmid, 'snapshot', ...rest);
+
+const deleteSnapshot = (guest: GuestRef, snapshot: string): Call => ({
+  method: 'DELETE',
+  path: snapshotPath(guest, snapshot),
+  params: {},
+});
+
+const snapshotGone = ({ node, type, vmid }: GuestRef, snapshot: string, identity: string): Probe => ({
+  kind: 'snapshot-gone',
+  node,
+  type,
+  vmid,
+  snapshot,
+  identity,
+});
+
+/**
+ * Makes a snapshot of the disks, without memory. A second one of the name fails in its task (PROBES.md, POST
+ * snapshot). A killed one leaves the lock and a half-made entry, which no token can clear (PROBES.md 3).
+ */
+export function createSnapshotStep(guest: GuestRef, snapshot: string, description: string): PlannedStep {
+  const { node, type, vmid } = guest;
+  return {
+    name: 'snapshot',
+    says: `Making snapshot ${snapshot} of ${guestLabel(guest)}`,
+    call: {
+      method: 'POST',
+      path: snapshotPath(guest),
+      params: { snapname: snapshot, description: description === '' ? MARKER : `${description}\n${MARKER}` },
+    },
+    probe: { kind: 'snapshot-exists', node, type, vmid, snapshot },
+    repeat: 'refused',
+    undo: [
+      {
+        says: `Deleting snapshot ${snapshot} of ${guestLabel(guest)}`,
+        call: deleteSnapshot(guest, snapshot),
+        probe: snapshotGone(guest, snapshot, MARKER),
+        needsMarker: true,
+      },
+    ],
+    byHand: cutOffSnapshot(guest, snapshot),
+  };
+}
+
+/** Without force the delete of a half-made one fails and leaves another lock (PROBES.md 3). */
+function cutOffSnapshot({ node, type, vmid }: GuestRef, snapshot: string): readonly string[] {
+  const tool = type === 'lxc' ? 'pct' : 'qm';
+  return [
+    `ssh root@${node} ${tool} listsnapshot ${vmid}`,
+    `ssh root@${node} ${tool} unlock ${vmid}`,
+    `ssh root@${node} ${tool} delsnapshot ${vmid} ${snapshot} --force 1`,
+  ];
+}
+
+/** Deletes the snapshot of that name and time. A repeat would delete a namesake made since (PROBES.md, DELETE snapshot). */
+export function deleteSnapshotStep(guest: GuestRef, snapshot: string, at: number): PlannedStep {
+  return {
+    name: 'delete',
+    says: `Deleting snapshot ${snapshot} of ${guestLabel(guest)}`,
+    call: deleteSnapshot(guest, snapshot),
+    probe: snapshotGone(guest, snapshot, `at ${at}`),
+    repeat: 'never',
+    byHand: cutOffSnapshot(guest, snapshot),
+  };
+}
+
+/**
+ * Rolls disks and configuration back; stops a running guest hard first and leaves it stopped, unless the snapshot
+ * holds its memory. `start` of the call would be a task of its own that nobody is told of, so starting is a step.
+ * Nothing but its task tells that it was done, and a repeat would lose what was written since.
+ */
+export function rollbackStep(guest: GuestRef, snapshot: string): PlannedStep {
+  const { node, type, vmid } = guest;
+  const tool = type === 'lxc' ? 'pct' : 'qm';
+  return {
+    name: 'rollback',
+    says: `Rolling ${guestLabel(guest)} back to ${snapshot}`,
+    call: { method: 'POST', path: snapshotPath(guest, snapshot, 'rollback'), params: {} },
+    probe: { kind: 'snapshot-rolled-back', node, type, vmid, snapshot },
+    repeat: 'never',
+    byHand: [`ssh root@${node} ${tool} unlock ${vmid}`, `ssh root@${node} ${tool} rollback ${vmid} ${snapshot}`],
+  };
+}

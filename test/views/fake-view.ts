@@ -8,6 +8,7 @@ import type {
   Node,
   ReplicationJob,
   ReplicationState,
+  Snapshot,
   Storage,
   Template,
   Volume,
@@ -36,6 +37,10 @@ export interface FakeWorld {
   states: ReplicationState[];
   services: HaService[];
   backups: (Backup & { vmid: number })[];
+  /** By vmid, oldest first. */
+  snapshots: Record<number, Snapshot[]>;
+  /** Guests of which a disk cannot be snapshotted. */
+  unable: number[];
   permissions: Record<string, string[]>;
   /** Methods that throw, with the reason. */
   broken: Partial<Record<keyof ClusterView, string>>;
@@ -147,10 +152,22 @@ export function fourNodes(): FakeWorld {
         size: 2 * GIB,
       },
     ],
-    permissions: { '/': ['Sys.Audit', 'VM.Audit', 'Datastore.Allocate', 'VM.Replicate'] },
+    snapshots: {
+      103: [
+        snapshot('autodaily261114020001', 36),
+        snapshot('before-upgrade', 5, { description: 'v2\nbascule:r-0', parent: 'autodaily261114020001' }),
+      ],
+      200: [snapshot('golden', 240)],
+    },
+    unable: [],
+    permissions: { '/': ['Sys.Audit', 'VM.Audit', 'Datastore.Allocate', 'VM.Replicate', 'VM.Snapshot.Rollback'] },
     broken: {},
     asked: [],
   };
+}
+
+export function snapshot(name: string, hours: number, more: Partial<Snapshot> = {}): Snapshot {
+  return { name, at: NOW / 1000 - hours * 3600, description: '', usable: true, memory: false, ...more };
 }
 
 export function card(ip: string): NetworkCard {
@@ -271,6 +288,12 @@ export function fakeView(world: FakeWorld, sees: (vmid: number) => boolean = () 
     },
     haServices: async () => world.services,
     backups: async ({ vmid }) => world.backups.filter((backup) => backup.vmid === vmid),
+    snapshots: async ({ vmid }) => {
+      const all = world.snapshots[vmid] ?? [];
+      const base = all.at(-1)?.name;
+      return { all, ...(base ? { base } : {}) };
+    },
+    canSnapshot: async ({ vmid }) => !world.unable.includes(vmid),
     permissions: async () =>
       new Map(Object.entries(world.permissions).map(([path, privileges]) => [path, new Set(privileges)])),
   };

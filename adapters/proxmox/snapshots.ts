@@ -1,0 +1,27 @@
+import type { z } from 'zod';
+import type { Snapshot, Snapshots } from '../../src/contracts/cluster.ts';
+import type { SnapshotRows } from './schema.ts';
+
+type Row = z.output<typeof SnapshotRows>[number];
+
+/** The list as it is; `current` is no snapshot, but its parent is where the guest has gone on from (ODDITIES 96). */
+export function snapshotsFrom(rows: readonly Row[]): Snapshots {
+  const base = rows.find((row) => row.name === 'current')?.parent;
+  const all = rows
+    .filter((row) => row.name !== 'current')
+    .map(snapshotFrom)
+    .sort((a, b) => a.at - b.at || a.name.localeCompare(b.name, 'en', { numeric: true }));
+  return { all, ...(base ? { base } : {}) };
+}
+
+/** The description loses the line feed that Proxmox appends (ODDITIES 16). */
+function snapshotFrom(row: Row): Snapshot {
+  return {
+    name: row.name,
+    at: row.snaptime ?? 0,
+    description: (row.description ?? '').trimEnd(),
+    usable: !row.snapstate,
+    memory: row.vmstate,
+    ...(row.parent ? { parent: row.parent } : {}),
+  };
+}
