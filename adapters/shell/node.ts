@@ -1,0 +1,196 @@
+import type { ClientChannel } from 'ssh2';
+import { z } from 'zod';
+import type { Clock } from '../../src/contracts/clock.ts';
+import { Failed } from '../../src/contracts/failure.ts';
+import type { Json } from '../../src/contracts/plan.ts';
+import { read } from './answer.ts';
+import { COMMAND, HELPER, NODE_SECONDS } from './command.ts';
+import { type Bounds, exchange } from './exchange.ts';
+import { type Errand, lost, type Mode, NoConnection, notSent, unconnected, unfit, words } from './failures.ts';
+import { exec, Line, type LineOptions } from './line.ts';
+import { Slots } from './slots.ts';
+
+/** One request to the helper, as it travels: one JSON object on its standard input, with `v: 1`. */
+export interface NodeRequest {
+  /** A verb of the helper, such as `hello` (node/README.md). */
+  readonly verb: string;
+  readonly mode: Mode;
+  /** The run's id, or one made up for looking; the node writes it into its log and its answer. */
+  readonly id: string;
+  readonly args: Json;
+}
+
+export interface RequestLimits {
+  /** From the moment the request is sent; 60 unless told, at most {@link NODE_SECONDS}. */
+  readonly seconds?: number;
+  /** Of the answer; 1 MiB unless told, at most 16 MiB. */
+  readonly bytes?: number;
+  /** The verb changes nothing even when it is run: a lost answer is then no doubt. */
+  readonly looks?: boolean;
+}
+
+/** What a helper says about itself. */
+export interface Hello {
+  readonly version: string;
+  /** Of its own file, hex. It finds a helper of another version; against root on that node nothing of ours helps. */
+  readonly sha256: string;
+  /** Verbs it knows, and those and the vmids (`100`, `200-299`) that the node's own config allows. */
+  readonly known: readonly string[];
+  readonly verbs: readonly string[];
+  readonly vmids: readonly string[];
+  readonly sudo: boolean;
+  readonly jump: readonly string[];
+}
+
+const names = z.array(z.string().max(100)).max(10_000);
+const hello = z.object({
+  version: z.string().max(100),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  known: names.default([]),
+  verbs: names.default([]),
+  vmids: names.default([]),
+  sudo: z.boolean().default(false),
+  jump: names.default([]),
+});
+
+const MiB = 1024 * 1024;
+const usual = { seconds: 60, bytes: MiB };
+const mostBytes = 16 * MiB;
+/** Of a request; the helper's own limit. */
+const mostSent = 256 * 1024;
+
+/** The helper on one node. */
+export class Node {
+  readonly #name: string;
+  readonly #sha256: string | undefined;
+  readonly #clock: Clock;
+  readonly #queueTime: number;
+  readonly #line: Line;
+  readonly #slots = new Slots();
+  /** The connection the helper was last looked at on, and that look while it is under way. */
+  #checkedOn: number | undefined;
+  #checking: Promise<void> | undefined;
+
+  constructor(options: LineOptions & { readonly sha256?: string }) {
+    this.#name = options.name;
+    this.#sha256 = options.sha256;
+    this.#clock = options.clock;
+    this.#queueTime = options.timings.queue;
+    this.#line = new Line(options);
+  }
+
+  /** Throws Failed. */
+  async ask(request: NodeRequest, limits: RequestLimits = {}): Promise<Json> {
+    const errand = errandOf(this.#name, request, limits);
+    const text = encode(errand, request);
+    const bounds = boundsOf(errand, limits);
+    return this.#inSlot(errand, async () => {
+      const channel = await this.#checkedChannel(errand);
+      return read(await exchange(channel, text, bounds, this.#clock), errand);
+    });
+  }
+
+  /** Throws Failed. */
+  async hello(): Promise<Hello> {
+    return this.#inSlot(errandOf(this.#name, greeting, looking), () => this.#greet());
+  }
+
+  async close(): Promise<void> {
+    this.#slots.close(new NoConnection('internal', 'the connection to the nodes was closed', 'ask again later'));
+    await this.#line.close();
+  }
+
+  async #inSlot<T>(errand: Errand, work: () => Promise<T>): Promise<T> {
+    const place = this.#slots.take(errand.changes);
+    const over = new AbortController();
+    const late = this.#clock.wait(this.#queueTime, over.signal).then(() => 'late' as const);
+    try {
+      if ((await Promise.race([place.ready, late])) === 'late')
+        throw new NoConnection('unavailable', `${this.#name} is busy with earlier requests`, 'try again later');
+      over.abort();
+      return await work();
+    } catch (error) {
+      throw unconnected(errand, error);
+    } finally {
+      over.abort();
+      place.leave();
+    }
+  }
+
+  /** A channel with the command waiting behind it, on a connection whose helper is the expected one. */
+  async #checkedChannel(errand: Errand): Promise<ClientChannel> {
+    if (this.#sha256 === undefined) return this.#line.channel(exec(COMMAND));
+    for (let tries = 0; tries < 3; tries += 1) {
+      if (this.#checkedOn !== this.#line.generation) await this.#expect(errand, this.#sha256);
+      const channel = await this.#line.channel(exec(COMMAND));
+      if (this.#checkedOn === this.#line.generation) return channel;
+      channel.destroy(); // lost and made anew in between; the command got no request and does nothing
+    }
+    throw new NoConnection('unavailable', `the connection to ${this.#name} does not last`, 'look at that node');
+  }
+
+  async #expect(errand: Errand, sha256: string): Promise<void> {
+    this.#checking ??= this.#look(sha256).finally(() => {
+      this.#checking = undefined;
+    });
+    try {
+      await this.#checking;
+    } catch (error) {
+      // Nothing of this errand was sent, whatever became of the look.
+      if (error instanceof Failed)
+        throw new Failed(notSent(errand, error.failure.why, error.failure.next, error.failure.kind));
+      throw error;
+    }
+  }
+
+  async #look(sha256: string): Promise<void> {
+    const seen = await this.#greet();
+    if (seen.sha256 !== sha256)
+      throw new NoConnection(
+        'unavailable',
+        `${HELPER} on ${this.#name} is not the expected one: expected sha256 ${sha256}, seen ${seen.sha256} (version ${words(seen.version)})`,
+        'compare it with what `bascule setup node` prints, and install it again',
+      );
+  }
+
+  async #greet(): Promise<Hello> {
+    const errand = errandOf(this.#name, greeting, looking);
+    const channel = await this.#line.channel(exec(COMMAND));
+    const generation = this.#line.generation;
+    const text = encode(errand, greeting);
+    const told = await exchange(channel, text, { time: 10_000, bytes: 64 * 1024 }, this.#clock);
+    const answer = hello.safeParse(read(told, errand));
+    if (!answer.success) throw new Failed(lost(errand, `${HELPER} on ${this.#name} does not say what it is`));
+    if (answer.data.sha256 === this.#sha256) this.#checkedOn = generation;
+    return answer.data;
+  }
+}
+
+const greeting: NodeRequest = { verb: 'hello', mode: 'run', id: 'hello', args: {} };
+const looking: RequestLimits = { looks: true };
+
+const errandOf = (node: string, { verb, mode, id }: NodeRequest, { looks = false }: RequestLimits): Errand => ({
+  node,
+  verb: words(verb),
+  id,
+  changes: mode === 'run' && !looks,
+});
+
+/** One line of JSON. Throws Failed bad-input for what cannot be sent. */
+function encode(errand: Errand, { verb, mode, id, args }: NodeRequest): string {
+  if (!/^[a-z]{2,12}(\.[a-z]{2,12}){0,2}$/.test(verb))
+    throw unfit(errand, 'there cannot be such a verb', 'report this');
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/.test(id)) throw unfit(errand, 'its id is not plain', 'report this');
+  const text = `${JSON.stringify({ v: 1, id, verb, mode, args })}\n`;
+  if (Buffer.byteLength(text) > mostSent) throw unfit(errand, 'it is larger than 256 KiB', 'ask for less at once');
+  return text;
+}
+
+function boundsOf(errand: Errand, limits: RequestLimits): Bounds {
+  const { seconds, bytes } = { ...usual, ...limits };
+  if (!(seconds > 0 && seconds <= NODE_SECONDS))
+    throw unfit(errand, `${seconds} s is no time limit`, `at most ${NODE_SECONDS} s`);
+  if (!(bytes > 0 && bytes <= mostBytes))
+    throw unfit(errand, `${bytes} bytes is no limit`, `at most ${mostBytes} bytes`);
+  return { time: seconds * 1000, bytes };
+}
