@@ -109,10 +109,18 @@ function waitingCard(request: RequestRecord, scene: CardScene): Card {
   const votes = request.votes
     .filter((vote) => vote.fingerprint === request.fingerprint && vote.kind !== 'deny')
     .map((vote) => `${vote.kind === 'approve' ? 'approved' : 'confirmed'} by ${scene.nameOf(vote.person)}`);
-  const needs = scene.needs.map((need) => needLine(need, scene.nameOf(request.requester)));
+  const word = typedWord(request);
+  const needs = scene.needs.map((need) => needLine(need, scene.nameOf(request.requester), word));
+  const { facts = [], ...rest } = card;
   return {
-    ...card,
-    lines: [...(card.lines ?? []), ...votes, ...(needs.length > 0 ? [`Needs: ${needs.join('; ')}`] : [])],
+    ...rest,
+    // Facts as lines, so that what is missing stands last, right above the buttons.
+    lines: [
+      ...(card.lines ?? []),
+      ...facts.map(({ label, value }) => `${label}: ${value}`),
+      ...votes,
+      ...(needs.length > 0 ? [`Needs: ${needs.join('; ')}`] : []),
+    ],
     actions: waitingActions(request, scene.needs),
     footer: footer(
       request,
@@ -180,7 +188,7 @@ function progressCard(request: RequestRecord, scene: CardScene): Card {
   };
 }
 
-function stepLine(step: StepRecord): string {
+function stepLine(step: StepRecord, told = ''): string {
   const mark = { pending: '·', intent: '…', done: '✓', failed: '✗', 'in-doubt': '?', undone: '↩', 'undo-failed': '✗' }[
     step.state
   ];
@@ -188,9 +196,13 @@ function stepLine(step: StepRecord): string {
     step.startedAt !== undefined && step.endedAt !== undefined
       ? ` (${((step.endedAt - step.startedAt) / 1000).toFixed(1)} s)`
       : '';
+  const why = step.note.split('\n')[0] ?? '';
+  const ended = { failed: ': failed', 'in-doubt': ': nobody knows' }[step.state as string];
   const note =
-    step.state === 'failed' || step.state === 'in-doubt'
-      ? `: ${step.note.split('\n')[0]}`
+    ended !== undefined
+      ? why === '' || told.includes(why)
+        ? ended
+        : `: ${why}`
       : step.state === 'undone'
         ? ': taken back'
         : '';
@@ -218,7 +230,10 @@ function endedBadlyCard(request: RequestRecord, scene: CardScene): Card {
   const code = request.left.filter((line) => line.startsWith('ssh '));
   const left = request.left.filter((line) => !line.startsWith('ssh '));
   const untouched = scene.steps.length === 0;
-  const lines = [...request.note.split('\n'), ...scene.steps.filter((step) => step.state !== 'pending').map(stepLine)];
+  // Each reason stands once: a step does not repeat what the note above or the list below says.
+  const told = [request.note, ...left].join('\n');
+  const steps = scene.steps.filter((step) => step.state !== 'pending').map((step) => stepLine(step, told));
+  const lines = [...request.note.split('\n'), ...steps];
   if (left.length > 0) lines.push(inDoubt ? 'Look at:' : 'Left behind:', ...left);
   else if (!inDoubt && !untouched) lines.push('Nothing is left behind');
   if (code.length > 0) lines.push(inDoubt ? 'Look, and clear it, with:' : 'Clear it with:');

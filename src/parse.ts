@@ -93,6 +93,12 @@ export function nearest(typed: string, candidates: readonly string[]): string | 
   return best;
 }
 
+/** The one candidate of which the typed word is the beginning: `host` is `hostname`. */
+function begun(typed: string, candidates: readonly string[]): string | undefined {
+  const [only, ...others] = typed.length < 2 ? [] : candidates.filter((candidate) => candidate.startsWith(typed));
+  return others.length === 0 ? only : undefined;
+}
+
 function takeOptions(command: Command, words: Words, root: string): Parsed {
   const options: Record<string, string> = Object.create(null);
   for (const [name, value] of words.named) {
@@ -117,7 +123,7 @@ function takeOptions(command: Command, words: Words, root: string): Parsed {
 function checkName(command: Command, name: string, root: string): void {
   if (Object.hasOwn(command.options, name) || name === CLUSTER_OPTION) return;
   const names = Object.keys(command.options);
-  const near = nearest(name, names);
+  const near = nearest(name, names) ?? begun(name, names);
   fail('bad-input', {
     what: `${command.name} was not run`,
     why: `it has no option ${name}:`,
@@ -158,9 +164,20 @@ export function checkOptions(parsed: Parsed, root: string): Readonly<Record<stri
   return fail('bad-input', {
     what: `${command.name} was not run`,
     why: names.map((name) => `${name}: ${wrong[name]}`).join('\n'),
-    next: `for example ${root}${command.examples[0] ?? command.name}`,
+    next:
+      command.risk === 'destructive'
+        ? typedAnew(parsed, names, root)
+        : `for example ${root}${command.examples[0] ?? command.name}`,
     parameters: wrong,
   });
+}
+
+/** What to type for what destroys: their own words with gaps, never an example whose target might exist. */
+function typedAnew({ command, options }: Parsed, names: readonly string[], root: string): string {
+  const right = Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
+  const gaps = names.map((name) => `${name}:…`).join(' ');
+  const says = names.map((name) => `${name}: ${command.options[name]?.summary ?? ''}`).join('; ');
+  return `type ${root}${typedAgain(command.name, right)} ${gaps} (${says})`;
 }
 
 /** Names of required options that are not there, so that a form can ask for them. */

@@ -183,6 +183,7 @@ describe('reading a command', () => {
     ['ct create hostnam:robotoff', 'it has no option hostnam:', 'did you mean hostname:?'],
     ['ct create host_name:robotoff', 'it has no option host_name:', 'did you mean hostname:?'],
     ['ct create zzz:1', 'it has no option zzz:', 'its options are hostname: node:'],
+    ['ct create host:x', 'it has no option host:', 'did you mean hostname:?'],
     ['whoami zzz:1', 'it has no option zzz:', 'no options: /pve whoami'],
     ['ct create a b c', '"c" stands alone', 'for example /pve ct create'],
     ['qm clone 100', 'commands of its own', 'not cloned from here'],
@@ -300,6 +301,11 @@ describe('checking options', () => {
     expect(missingOptions(parsed)).toEqual(['vmid', 'target']);
     const { parameters } = failureOf(() => checkOptions(parsed, ROOT));
     expect(parameters).toEqual({ vmid: 'is missing', target: 'is missing' });
+  });
+
+  test('what destroys is never answered with an example that could be pasted', () => {
+    const { next } = failureOf(() => checkOptions(parse('ct destroy 115'), ROOT));
+    expect(next).toBe('type /pve ct destroy vmid:115 confirm:… (confirm: The number once more, to be sure)');
   });
 });
 

@@ -17,6 +17,8 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 
 const run = promisify(execFile);
+/** Debian keeps it in /usr/sbin, which a root that came by `su` has not in its PATH. */
+const RUNUSER = ['/usr/sbin/runuser', '/sbin/runuser'].find((path) => existsSync(path)) ?? 'runuser';
 
 export interface Postgres {
   /** `postgres://…` on loopback, of an empty database. Holds {@link password}. */
@@ -49,7 +51,7 @@ export async function startPostgres(): Promise<Postgres | undefined> {
   chmodSync(folder, 0o700);
   const data = join(folder, 'data');
   const asOwner = (program: string, args: readonly string[]): [string, string[]] =>
-    owner ? ['runuser', ['-u', 'postgres', '--', join(bin, program), ...args]] : [join(bin, program), [...args]];
+    owner ? [RUNUSER, ['-u', 'postgres', '--', join(bin, program), ...args]] : [join(bin, program), [...args]];
   const init = ['-D', data, '-U', 'postgres', '-A', 'scram-sha-256', '--pwfile', passwordFile];
   // Without syncing: this folder has no future.
   await run(...asOwner('initdb', [...init, '-E', 'UTF8', '--locale', 'C', '--no-sync']), { cwd: folder });

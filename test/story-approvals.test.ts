@@ -89,7 +89,7 @@ describe('how many must agree', () => {
   test('solo: one admin types the number into a form', async () => {
     const { alice } = await preset('solo');
     await alice.says('ct stop 120');
-    await alice.reads('Needs: confirmation by alice, typing');
+    await alice.reads('Needs: confirmation by alice, typing 120');
     await alice.types('Run it…', '121');
     await alice.reads('what was typed is not 120');
     expect(stopped(120)).toBe(0);

@@ -113,6 +113,7 @@ describe('what cannot be taken back is named with the commands that clear it', (
     const request = await creating((sim) => sim.onTask({ type: 'vzcreate' }, { stage: 'locked', kill: true }));
     expect(request.state).toBe('failed');
     expect(request.left.join('\n')).toContain('locked (create)');
+    await world.oscar.reads('✗ Creating CT 100 fresh on ovh1: failed');
     await world.oscar.reads(
       'Create CT 100 fresh on ovh1: failed',
       'Left behind:',

@@ -64,15 +64,15 @@ export type Need =
   | { readonly kind: 'second-factor' }
   | { readonly kind: 'reason' };
 
-/** One need in words, as it goes on the card: `1 of 2 approvals from sre`. */
-export function needLine(need: Need, requester = 'the requester'): string {
+/** One need in words, as it goes on the card: `1 of 2 approvals from sre`; `word` is what has to be typed. */
+export function needLine(need: Need, requester = 'the requester', word = "the target's name or number"): string {
   switch (need.kind) {
     case 'approvals':
       return `${need.have} of ${need.need} ${need.need === 1 ? 'approval' : 'approvals'} from ${need.role}`;
     case 'confirmation':
       return `confirmation by ${requester}`;
     case 'typed-confirmation':
-      return `confirmation by ${requester}, typing the target's name or number`;
+      return `confirmation by ${requester}, typing ${word}`;
     case 'second-factor':
       return `a second factor from ${requester}`;
     case 'reason':

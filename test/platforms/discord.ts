@@ -70,8 +70,10 @@ export interface FakeDiscord {
   stop(): Promise<void>;
 }
 
+// Once per test file, not once per server.
+if (!discordApiPresent) console.log('Discord stand-in: ../shared/chat is absent, bodies are not validated');
+
 export async function startDiscord(): Promise<FakeDiscord> {
-  if (!discordApiPresent) console.log('Discord stand-in: ../shared/chat is absent, bodies are not validated');
   const world = discordWorld();
   const loopback = await listen((request) => rest(request, world));
   world.origin = `http://127.0.0.1:${loopback.port}`;

@@ -76,8 +76,10 @@ export interface FakeSlack {
   stop(): Promise<void>;
 }
 
+// Once per test file, not once per workspace.
+if (!limitsPresent) console.log('slack stand-in: ../shared/chat/limits.json is absent, blocks are not validated');
+
 export async function startSlack(): Promise<FakeSlack> {
-  if (!limitsPresent) console.log('slack stand-in: ../shared/chat/limits.json is absent, blocks are not validated');
   const world = slackWorld();
   const sent: SignedRequest[] = [];
   let http: string | undefined;
