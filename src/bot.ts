@@ -44,6 +44,7 @@ export class Bot {
   readonly runner: Runner;
   readonly outbox: Outbox;
   readonly #parts: BotParts;
+  readonly #telling: Telling;
   readonly #stop = new AbortController();
   #ticking: Promise<void> = Promise.resolve();
   #leading = false;
@@ -57,8 +58,9 @@ export class Bot {
     this.outbox = new Outbox({ store, chats, clock, log });
     const planning = new Planning({ config, store, judge, clusters, clock });
     const telling = new Telling({ config, store, people, registry, planning, outbox: this.outbox, clock, log });
+    this.#telling = telling;
     this.requests = new Requests({ config, store, people, planning, telling, clock });
-    this.last = new LastCheck({ store, people, registry, planning, requests: this.requests, clock });
+    this.last = new LastCheck({ store, people, registry, planning, requests: this.requests, clock, log });
     const side: RunnerSide = {
       lastCheck: (request) => this.last.check(request),
       changed: (id, line) => telling.changed(id, line),
@@ -97,6 +99,7 @@ export class Bot {
     }
     this.#leading = true;
     for (const chat of chats) await chat.start(this.desk);
+    await this.#telling.redraw();
     await this.outbox.resume();
     await this.requests.expire();
     await this.requests.recount();

@@ -1,8 +1,9 @@
 import type { Clock } from './contracts/clock.ts';
-import { Failed, fail } from './contracts/failure.ts';
+import { Failed, fail, failure } from './contracts/failure.ts';
 import { fingerprint } from './contracts/plan.ts';
 import type { RequestRecord, Vote } from './contracts/records.ts';
-import type { Store } from './contracts/store.ts';
+import { LostLead, type Store } from './contracts/store.ts';
+import type { Log } from './log.ts';
 import { checkOptions, parseStructured } from './parse.ts';
 import type { People } from './people.ts';
 import type { Planning } from './planning.ts';
@@ -19,6 +20,7 @@ export interface LastCheckParts {
   readonly planning: Planning;
   readonly requests: Requests;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** Plan, guards, votes and roles once more, right before the first intent; resuming after a crash never comes here. */
@@ -34,7 +36,20 @@ export class LastCheck {
       return await this.#check(request);
     } catch (error) {
       if (error instanceof Failed) return { go: false, failure: error.failure };
-      throw error;
+      if (error instanceof LostLead) throw error;
+      // Nothing has run yet. If it was the store that broke, writing the failure down breaks as well and ends the bot.
+      this.#parts.log.error(
+        { run: request.id, error: String((error as Error)?.stack ?? error) },
+        'the last look before a run broke',
+      );
+      return {
+        go: false,
+        failure: failure('internal', {
+          what: `${request.plan.title}: not run`,
+          why: 'something in Bascule broke while it was planned again',
+          next: `an admin finds the cause in the log under ${request.id}`,
+        }),
+      };
     }
   }
 

@@ -77,7 +77,10 @@ export class Runner {
         await this.#note(request, `waits for run ${holder} on the same guest`);
         continue;
       }
-      this.#running.set(request.id, this.#go(request));
+      // The list may be older than the end of this run, or than a last check that sent it back.
+      const now = await this.#parts.store.request(request.id);
+      if (now?.state !== request.state) continue;
+      this.#running.set(request.id, this.#go(now));
     }
   }
 
@@ -90,6 +93,7 @@ export class Runner {
   async #go(request: RequestRecord): Promise<void> {
     try {
       if (request.state === 'approved' && !(await this.#begin(request))) return;
+      if (!this.#parts.clusters.has(request.cluster)) return await this.#strand(request);
       await new Run(this.#parts, request, this.#stop.signal).finish();
     } catch (error) {
       if (error instanceof LostLead) this.#parts.onBroken(error);
@@ -104,6 +108,23 @@ export class Runner {
       this.#running.delete(request.id);
       if (!this.#stop.signal.aborted) queueMicrotask(() => void this.wake());
     }
+  }
+
+  /** Its cluster left the config while it was under way: nobody can look any more, and no other run may wait for it. */
+  async #strand(request: RequestRecord): Promise<void> {
+    const rows = await this.#parts.store.steps(request.id);
+    const begun = rows.filter((row) => row.state !== 'pending' && row.state !== 'undone');
+    const left = [
+      ...begun.map((row) => `${row.says}: ${row.state}${row.note ? `, ${row.note}` : ''}`),
+      ...request.plan.steps.flatMap((step, n) => (begun.some((row) => row.n === n) ? (step.byHand ?? []) : [])),
+    ];
+    const endedAt = this.#parts.clock.now();
+    const note = `cluster ${request.cluster} is no longer in the config, so nobody can look what became of it`;
+    const upids = rows.flatMap((row) => (row.upid ? [row.upid] : []));
+    await this.#parts.store.move(request.id, ['running', 'undoing'], 'in-doubt', { endedAt, note, left }, [
+      { at: endedAt, id: request.id, kind: 'outcome', who: 'bot', body: { state: 'in-doubt', note, left, upids } },
+    ]);
+    await this.#parts.side.changed(request.id);
   }
 
   /** The one look before the first intent. */
@@ -265,11 +286,15 @@ class Run {
     for (const [k, call] of undo.entries()) {
       const at = UNDO_FROM + n * 10 + k;
       const name = `undo:${planned.name}:${k}`;
-      const begun = this.#rows.some((row) => row.n === at && row.state !== 'pending');
-      if (call.needsMarker && !begun) {
+      const begun = this.#rows.find((row) => row.n === at && row.state !== 'pending');
+      // Begun before a restart, its guest may be somebody else's by now; a destroy looks at the marker by itself.
+      const resumed = begun?.state === 'intent' && call.probe.kind !== 'guest-gone';
+      if (call.needsMarker && (!begun || resumed)) {
         const refusal = await this.#notOurs(call);
+        if (refusal !== undefined && begun)
+          await this.#write({ ...begun, state: 'failed', note: refusal, endedAt: this.#parts.clock.now() }, 'result');
         if (refusal === 'gone') continue;
-        if (refusal !== undefined) return [`${call.says}: not done, ${refusal}`];
+        if (refusal !== undefined) return [`${call.says}: ${begun ? 'not repeated' : 'not done'}, ${refusal}`];
       }
       const row = await this.#perform(at, name, call.says, { call: call.call, probe: call.probe, repeat: 'refused' });
       if (row.state !== 'done') return [`${call.says} did not work: ${row.note}`];

@@ -113,7 +113,9 @@ class Step {
     if (seen.state === 'done' || (seen.state === 'running' && seen.upid)) return this.#believe(seen, words(failure));
     if (seen.state === 'already' && STATE_PROBES.includes(this.#work.probe.kind))
       return this.#end('done', `was so already: ${seen.evidence}`, false);
-    if (seen.state === 'unknown' && this.#row.sent > 1) return this.#recover(words(failure));
+    // Not so now, but the lost first call may still come: the silent window has no upper bound (PROBES.md 1).
+    if ((seen.state === 'unknown' || seen.state === 'absent') && this.#row.sent > 1)
+      return this.#recover(words(failure));
     return this.#end('failed', words(failure), false);
   }
 
@@ -191,7 +193,6 @@ class Step {
       if (seen.state !== 'absent') return this.#believe(seen, reason);
       if (absent < ABSENT_LOOKS) continue;
       if (this.#work.repeat === 'refused' && this.#row.sent < MOST_SENDS) return this.#send();
-      break;
     }
     return this.#end('in-doubt', `${reason}; looked: ${last}. The call may still take effect`, false);
   }

@@ -13,6 +13,10 @@ import type { Config } from './settings.ts';
 
 /** Log lines edit the card at most this often, milliseconds; changes of state always do. */
 const LOG_EDIT = 1000;
+/** Cards of requests that ended longer ago are not looked at again when the bot starts, milliseconds. */
+const REDRAWN = 24 * 3_600_000;
+const OPEN = ['waiting', 'approved', 'running', 'undoing', 'in-doubt'] as const;
+const OVER = ['done', 'failed', 'denied', 'withdrawn', 'expired', 'superseded'] as const;
 
 export interface TellingParts {
   readonly config: Config;
@@ -29,6 +33,7 @@ export interface TellingParts {
 export class Telling {
   readonly #parts: TellingParts;
   readonly #logEdits = new Map<string, number>();
+  readonly #drawing = new Map<string, Promise<void>>();
 
   constructor(parts: TellingParts) {
     this.#parts = parts;
@@ -41,13 +46,45 @@ export class Telling {
       if (now - (this.#logEdits.get(id) ?? 0) < LOG_EDIT) return;
       this.#logEdits.set(id, now);
     }
-    const request = await this.#parts.store.request(id);
-    if (!request) return;
-    await this.show(request, await this.#parts.store.steps(id), log);
+    await this.#inTurn(id, async () => {
+      const request = await this.#parts.store.request(id);
+      if (!request) return;
+      if (request.endedAt !== undefined) this.#logEdits.delete(id);
+      await this.#show(request, await this.#parts.store.steps(id), log);
+    });
   }
 
   /** Shows a request as it stands; `reply` carries its first post. */
   async show(request: RequestRecord, steps: readonly StepRecord[], log?: string, reply?: Reply): Promise<void> {
+    await this.#inTurn(request.id, () => this.#show(request, steps, log, reply));
+  }
+
+  /**
+   * Draws again what may have changed while nobody could say so: a process can die between a change and the wish for
+   * its card. A card that looks as it did is not sent.
+   */
+  async redraw(): Promise<void> {
+    const { clock, store } = this.#parts;
+    const open = await store.requests({ states: OPEN, limit: 500 });
+    const over = await store.requests({ states: OVER, limit: 100 });
+    const since = clock.now() - REDRAWN;
+    for (const { id } of [...over.filter((request) => (request.endedAt ?? request.createdAt) > since), ...open])
+      await this.changed(id);
+  }
+
+  /** One drawing of a card after the other: each reads the store when its turn comes, so the last one is the newest. */
+  async #inTurn(id: string, draw: () => Promise<void>): Promise<void> {
+    const before = this.#drawing.get(id) ?? Promise.resolve();
+    const mine = before.then(draw, draw);
+    this.#drawing.set(id, mine);
+    try {
+      await mine;
+    } finally {
+      if (this.#drawing.get(id) === mine) this.#drawing.delete(id);
+    }
+  }
+
+  async #show(request: RequestRecord, steps: readonly StepRecord[], log?: string, reply?: Reply): Promise<void> {
     await this.#parts.outbox.show(`card/${request.id}`, request.place, await this.#card(request, steps, log), reply);
   }
 
