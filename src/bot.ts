@@ -20,6 +20,9 @@ import { Telling } from './telling.ts';
 /** How often deadlines are looked at, and how often a standby tries to lead, milliseconds. */
 const TICK = 5000;
 const STANDBY_TRY = 1000;
+/** No platform repeats a delivery for longer than hours; how long they are remembered, and how often the old ones go. */
+const DELIVERIES_KEPT = 7 * 24 * 3_600_000;
+const FORGETS = 3_600_000;
 
 export interface BotParts {
   readonly config: Config;
@@ -108,12 +111,17 @@ export class Bot {
   }
 
   async #tick(): Promise<void> {
-    const { clock, onBroken } = this.#parts;
+    const { clock, onBroken, store } = this.#parts;
+    let forgot = Number.NEGATIVE_INFINITY;
     while (!this.#stop.signal.aborted) {
       try {
         await this.requests.expire();
         await this.requests.recount();
         await this.runner.wake();
+        if (clock.now() - forgot >= FORGETS) {
+          forgot = clock.now();
+          await store.forgetDeliveries(forgot - DELIVERIES_KEPT);
+        }
       } catch (error) {
         onBroken(error);
         return;

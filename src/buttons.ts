@@ -95,6 +95,15 @@ async function confirm(
   parts: ButtonParts,
 ): Promise<Card | undefined> {
   if (person.id !== request.requester) {
+    await parts.store.audit([
+      {
+        at: parts.clock.now(),
+        id: request.id,
+        kind: 'refused',
+        who: person.id,
+        body: { button: 'confirm', why: `asked for by ${request.requester}`, actor: { ...click.actor } },
+      },
+    ]);
     return failureCard(
       failure('forbidden', {
         what: 'Nothing was done',

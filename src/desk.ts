@@ -7,7 +7,6 @@ import type { Actor, Ask, Choice, Click, CompletionQuery, Desk, Form, MenuEntry,
 import type { ChangeCommand, Command, ControlCommand, ReadCommand } from './contracts/command.ts';
 import { Failed, fail } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
-import type { Plan } from './contracts/plan.ts';
 import type { NewAudit } from './contracts/store.ts';
 import type { DeskParts } from './desk-parts.ts';
 import { checkOptions, missingOptions, type Parsed, parseStructured, parseText } from './parse.ts';
@@ -232,18 +231,21 @@ export class FrontDesk implements Desk {
   async #read(command: ReadCommand, asked: Asked, root: string): Promise<void> {
     const refusal = this.#early(command, asked);
     if (refusal) return this.#refuse(asked, refusal);
-    const values = checkOptions(asked.parsed, root);
-    const card = await command.answer(
-      values as never,
-      this.#contexts.read(command, asked.person, asked.ask.place, asked.cluster),
-    );
+    const body = { command: command.name, options: asked.parsed.options, cluster: asked.cluster ?? null };
+    let card: Card;
+    try {
+      const values = checkOptions(asked.parsed, root);
+      card = await command.answer(
+        values as never,
+        this.#contexts.read(command, asked.person, asked.ask.place, asked.cluster),
+      );
+    } catch (error) {
+      if (error instanceof Failed) await this.#audit(asked, 'read', { ...body, failure: { ...error.failure } });
+      throw error;
+    }
     // Answered first: a look changes nothing, so nobody waits for its audit line.
     await asked.ask.reply(command.private ? { ...card, private: true } : card);
-    await this.#audit(asked, 'read', {
-      command: command.name,
-      options: asked.parsed.options,
-      cluster: asked.cluster ?? null,
-    });
+    await this.#audit(asked, 'read', body);
   }
 
   async #change(command: ChangeCommand, asked: Asked, root: string): Promise<void> {
@@ -257,20 +259,20 @@ export class FrontDesk implements Desk {
       asked.cluster === undefined || this.#parts.clusters.size < 2
         ? asked.parsed.options
         : { ...asked.parsed.options, [CLUSTER_OPTION]: asked.cluster };
-    let plan: Plan;
+    let made: Awaited<ReturnType<typeof requests.submit>>;
     try {
-      plan = await planning.plan(command, values, { person, place: ask.place, cluster: asked.cluster ?? '' });
+      const plan = await planning.plan(command, values, { person, place: ask.place, cluster: asked.cluster ?? '' });
+      made = await requests.submit(command, options, plan, {
+        person,
+        actor: ask.actor,
+        place: ask.place,
+        reply: ask.reply,
+      });
     } catch (error) {
       if (error instanceof Failed)
         await this.#audit(asked, 'not-planned', { command: command.name, options, failure: { ...error.failure } });
       throw error;
     }
-    const made = await requests.submit(command, options, plan, {
-      person,
-      actor: ask.actor,
-      place: ask.place,
-      reply: ask.reply,
-    });
     if (made.refused) await ask.reply(refusalCard(command.name, made.refused, asked.doubt));
   }
 

@@ -9,16 +9,25 @@ export function scopedView(
   seesNode: (node: string) => boolean,
 ): ClusterView {
   const guests = async () => (await view.guests()).filter(sees);
+  /** As Proxmox spells it, which is how policies know it; nothing else may tell a hidden node from none. */
+  const spelled = async (wanted: string): Promise<string> => {
+    const asked = wanted.trim().toLowerCase();
+    const seen = (await view.nodes()).map((node) => node.name).filter(seesNode);
+    const found = seen.find((name) => name.toLowerCase() === asked);
+    if (found !== undefined || seen.length === 0) return found ?? hidden(`node ${wanted}`);
+    return fail('not-found', {
+      what: `there is no node ${JSON.stringify(wanted.slice(0, 80))}`,
+      why: `the nodes of ${view.name} are ${seen.join(', ')}`,
+      next: 'name one of these: node list',
+    });
+  };
   const visible = async (vmid: number) => (await guests()).some((guest) => guest.vmid === vmid);
   return {
     name: view.name,
     version: () => view.version(),
     membership: () => view.membership(),
     nodes: async () => (await view.nodes()).filter((node) => seesNode(node.name)),
-    node: async (name) => {
-      const known = (await view.nodes()).find((node) => node.name.toLowerCase() === name.toLowerCase());
-      return known && !seesNode(known.name) ? hidden(`node ${name}`) : view.node(name);
-    },
+    node: async (name) => view.node(await spelled(name)),
     guests,
     async findGuest(wanted, type) {
       const all = (await guests()).filter((guest) => type === undefined || guest.type === type);
@@ -27,9 +36,9 @@ export function scopedView(
     async guestDetail(guest) {
       return (await visible(guest.vmid)) ? view.guestDetail(guest) : hidden(`guest ${guest.vmid}`);
     },
-    storages: async (node) => (seesNode(node) ? view.storages(node) : hidden(`node ${node}`)),
-    templates: async (node) => (seesNode(node) ? view.templates(node) : hidden(`node ${node}`)),
-    bridges: async (node) => (seesNode(node) ? view.bridges(node) : hidden(`node ${node}`)),
+    storages: async (node) => view.storages(await spelled(node)),
+    templates: async (node) => view.templates(await spelled(node)),
+    bridges: async (node) => view.bridges(await spelled(node)),
     nextVmid: (skip, range) => view.nextVmid(skip, range),
     vmidFree: (vmid) => view.vmidFree(vmid),
     replicationJobs: async () => {

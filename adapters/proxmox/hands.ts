@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/contracts/clock.ts';
 import type { Answer, Cluster, ProbeAnswer, TaskEnd, Trace } from '../../src/contracts/cluster.ts';
+import { fail } from '../../src/contracts/failure.ts';
 import type { Call, Probe } from '../../src/contracts/plan.ts';
 import type { Client } from './client.ts';
 import { probe } from './probes.ts';
@@ -20,10 +21,22 @@ export class Hands implements Cluster {
     this.#patience = patience;
   }
 
-  /** Success without a UPID is normal: most PUT and DELETE answer null (ODDITIES 8), vzdump may answer `OK` (9). */
+  /**
+   * Success without a UPID is normal: most PUT and DELETE answer null (ODDITIES 8). But what we POST or DELETE below
+   * a node is the work of a task: without its name nobody knows whether it has ended, so the call is in doubt.
+   */
   async send(call: Call): Promise<Answer> {
     const { data } = await this.#client.send(call);
-    return readUpid(data) ? { upid: data as string } : {};
+    if (readUpid(data)) return { upid: data as string };
+    if (call.method !== 'PUT' && call.path.startsWith('/nodes/')) {
+      fail('in-doubt', {
+        what: `${this.name}: ${call.method} ${call.path} was accepted`,
+        why: 'the answer does not name the task that does it',
+        next: 'look at the task list of the node',
+        sent: 'unknown',
+      });
+    }
+    return {};
   }
 
   followTask(upid: string, onLog?: (line: string) => void): Promise<TaskEnd> {

@@ -105,6 +105,10 @@ export class SqlStore implements Store {
     return Number(result.numInsertedOrUpdatedRows ?? 0) > 0;
   }
 
+  async forgetDeliveries(at: number): Promise<void> {
+    await this.#soon((db) => db.deleteFrom('deliveries').where('at', '<', at).execute());
+  }
+
   async audit(entries: readonly NewAudit[]): Promise<void> {
     const work = (db: Kysely<Tables>) => db.transaction().execute((tx) => append(tx, entries));
     await (entries.every((entry) => entry.kind === 'read') ? this.#soon(work) : work(this.#db));

@@ -17,6 +17,8 @@ export interface Store {
 
   /** True the first time a delivery id is seen, false for every repeat. */
   firstSeen(delivery: string, at: number): Promise<boolean>;
+  /** Forgets deliveries seen before `at`. */
+  forgetDeliveries(at: number): Promise<void>;
 
   audit(entries: readonly NewAudit[]): Promise<void>;
   auditOf(id: string): Promise<readonly AuditEntry[]>;
