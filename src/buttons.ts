@@ -60,10 +60,10 @@ export async function decideButton(
     return refusalCard(`${button.verb} ${request.id}`, verdict, undefined, next);
   }
   if (button.verb === 'withdraw' || button.verb === 'stop') {
-    await parts.requests.cancel(request.id, person.id);
+    await parts.requests.cancel(request.id, person.id, verdict.policies);
     return undefined;
   }
-  const failed = await parts.requests.vote(request, person, click.actor, button.verb, false);
+  const failed = await parts.requests.vote(request, person, click.actor, button.verb, false, verdict.policies);
   return failed && failureCard(failed);
 }
 

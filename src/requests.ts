@@ -131,6 +131,7 @@ export class Requests {
     actor: Actor,
     kind: Vote['kind'],
     typed: boolean,
+    policies: readonly string[] = [],
   ): Promise<Failure | undefined> {
     const { store, clock } = this.#parts;
     const now = clock.now();
@@ -152,7 +153,7 @@ export class Requests {
       id: request.id,
       kind: 'vote',
       who: person.id,
-      body: { vote: kind, fingerprint: request.fingerprint, actor: { ...actor }, roles: person.roles, typed },
+      body: { vote: kind, fingerprint: request.fingerprint, actor: { ...actor }, roles: person.roles, typed, policies },
     };
     const denied =
       kind === 'deny' ? { endedAt: now, note: `denied by ${this.#parts.people.nameOf(person.id)}` } : undefined;
@@ -227,10 +228,14 @@ export class Requests {
   }
 
   /** Withdraws, stops, or closes; see ControlContext.cancel. */
-  async cancel(id: string, by: string): Promise<'withdrawn' | 'stopping' | 'closed' | 'already-over'> {
+  async cancel(
+    id: string,
+    by: string,
+    policies: readonly string[] = [],
+  ): Promise<'withdrawn' | 'stopping' | 'closed' | 'already-over'> {
     const { store, clock, people } = this.#parts;
     const at = clock.now();
-    const entry = (kind: string, state: string): NewAudit => ({ at, id, kind, who: by, body: { state } });
+    const entry = (kind: string, state: string): NewAudit => ({ at, id, kind, who: by, body: { state, policies } });
     const name = people.nameOf(by);
     if (
       await store.move(id, ['waiting', 'approved'], 'withdrawn', { endedAt: at, note: `withdrawn by ${name}` }, [

@@ -134,6 +134,8 @@ export class Runner {
     const at = clock.now();
     const entry = (kind: string, body: NewAudit['body']): NewAudit => ({ at, id: request.id, kind, who: 'bot', body });
     if (check.go) {
+      // Sent back and approved again meanwhile, it has lost its guest, perhaps to another run.
+      if ((await store.lock(request.id, request.plan.locks)) !== undefined) return false;
       const moved = await store.move(request.id, ['approved'], 'running', { startedAt: at, note: '' }, [
         entry('run', { fingerprint: request.fingerprint }),
       ]);
@@ -270,6 +272,9 @@ class Run {
     if (row.state === 'undone') return { state: 'no', evidence: '' };
     if (row.state === 'done') return { state: row.ours ? 'yes' : 'no', evidence: row.note };
     const seen = await this.#probe(planned.probe, row);
+    // Accepted, but it did not come in time (HA takes its own): nothing takes that wish back.
+    if (seen.state === 'absent' && row.ours && (planned.undo ?? []).length === 0)
+      return { state: 'unclear', evidence: `${row.note}; it may still take effect` };
     if (seen.state === 'absent') return { state: 'no', evidence: seen.evidence };
     if (seen.state === 'done' || (seen.state === 'already' && row.ours))
       return { state: 'yes', evidence: seen.evidence };

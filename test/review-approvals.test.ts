@@ -180,6 +180,21 @@ describe('roles that changed', () => {
   });
 });
 
+test('the audit of a click names the policies that let it count', async () => {
+  const { oscar, alice } = await open();
+  await oscar.says('ct stop 120');
+  await oscar.reads('Stop CT 120', '0 of 1');
+  await alice.clicks('Approve');
+  await oscar.reads('CT 120 staging is stopped');
+  await oscar.says('ct start 120');
+  await oscar.clicks('Withdraw', 'Start CT 120');
+  await oscar.reads('withdrawn by oscar');
+  const entries = await world.store.auditFrom(0, 500);
+  expect(entries.find(({ kind }) => kind === 'vote')?.body['policies']).toEqual(['common.operator.decides']);
+  const withdrawn = entries.find(({ body }) => body['state'] === 'withdrawn')?.body['policies'];
+  expect(withdrawn).toContain('common.requester.stops');
+});
+
 test('a request that was replaced says so in its own audit', async () => {
   const { oscar, alice } = await open();
   await oscar.says('ct stop 120');
