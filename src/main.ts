@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { connectProxmox } from '../adapters/proxmox/index.ts';
 import { openStore } from '../adapters/store/index.ts';
 import { habit } from '../handlers/habits.ts';
 import { commands } from '../handlers/index.ts';
 import { cluster as clusterOption } from '../handlers/options.ts';
-import { loadPolicies } from '../policies/index.ts';
+import { expandRoles, loadPolicies } from '../policies/index.ts';
+import { portOf, pveOf, readArguments } from './arguments.ts';
 import { Bot } from './bot.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
@@ -16,6 +16,7 @@ import type { ClusterConnection } from './contracts/cluster.ts';
 import { Failed, fail } from './contracts/failure.ts';
 import type { Judge } from './contracts/policy.ts';
 import type { Store } from './contracts/store.ts';
+import { explain } from './explain.ts';
 import { serveHealth } from './health.ts';
 import { type Log, makeLog } from './log.ts';
 import { roleTable } from './people.ts';
@@ -31,6 +32,8 @@ const USAGE = `bascule – chat-ops for Proxmox VE
   bascule setup slack --config FILE           prints the app manifest to paste into Slack
   bascule setup discord --config FILE         registers the slash commands on your server
   bascule policy check --config FILE          reads and validates the policies
+  bascule policy explain 'ct destroy' --config FILE [--person ID] [--tag TAG] [--channel ID] [--cluster NAME]
+                                              who may, and with whose yes; by role without --person
   bascule config schema                       prints the JSON Schema of the config, for editors
 `;
 
@@ -291,26 +294,14 @@ async function setup(platform: string | undefined, file: string): Promise<void> 
 }
 
 async function main(argv: readonly string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      config: { type: 'string', default: 'bascule.yaml' },
-      port: { type: 'string' },
-      pve: { type: 'string' },
-      health: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
+  const { values, positionals } = readArguments(argv);
   const [verb, noun] = positionals;
   if (values.help || verb === undefined || verb === 'help') return void process.stdout.write(USAGE);
-  if (verb === 'start') return start(values.config, values.health === undefined ? undefined : Number(values.health));
+  if (verb === 'start') return start(values.config, portOf(values.health, '--health'));
   if (verb === 'setup') return setup(noun, values.config);
   if (verb === 'demo') {
-    const demo = await startDemo({
-      ...(values.port ? { port: Number(values.port) } : {}),
-      ...(values.pve === '8.4' ? { pve: '8.4' as const } : {}),
-    });
+    const port = portOf(values.port, '--port');
+    const demo = await startDemo({ ...(port === undefined ? {} : { port }), pve: pveOf(values.pve) });
     untilSignal(makeLog('warn'), demo.stop);
     return void process.stdout.write(`Bascule demo: ${demo.url}\n`);
   }
@@ -320,6 +311,19 @@ async function main(argv: readonly string[]): Promise<void> {
     return void process.stdout.write(
       `The policies are valid (preset ${config.policy.preset}${config.policy.directory ? ` and ${config.policy.directory}` : ''}).\n`,
     );
+  }
+  if (verb === 'policy' && noun === 'explain') {
+    const config = readConfig(values.config);
+    const told = explain({
+      config,
+      judge: judgeFor(config),
+      roles: expandRoles(roleTable(config)),
+      commands,
+      command: positionals.slice(2).join(' '),
+      now: systemClock.now(),
+      imagined: values,
+    });
+    return void process.stdout.write(`${told.join('\n')}\n`);
   }
   if (verb === 'config' && noun === 'schema') {
     const { z } = await import('zod');
