@@ -40,10 +40,13 @@ async function answer(wanted: string, context: ReadContext): Promise<Card> {
   return {
     title: `${label}: ${count(list.all.length, 'snapshot')}${halves > 0 ? `, ${halves} not usable` : ''}`,
     tone: halves > 0 ? 'warning' : 'plain',
-    facts: [{ label: 'Rollback', value: reach(list, zfs) }],
+    facts: [
+      ...(list.base ? [{ label: 'Goes on from', value: list.base }] : []),
+      { label: 'Rollback', value: reach(list, zfs) },
+    ],
     table: {
       columns: ['Name', 'Age', 'Made by', 'Note'],
-      rows: list.all.toReversed().map((each) => [each.name, ageOf(each, context), madeBy(each), note(each, list)]),
+      rows: list.all.toReversed().map((each) => [each.name, ageOf(each, context), madeBy(each), note(each)]),
     },
     footer: HIDDEN,
   };
@@ -55,11 +58,10 @@ function reach({ all }: Snapshots, zfs: boolean | 'unknown'): string {
   return zfs ? `only to ${newest}: its disks are on ZFS` : 'to any of them';
 }
 
-function note(snapshot: Snapshot, { base }: Snapshots): string {
+function note(snapshot: Snapshot): string {
   return [
-    ...(snapshot.usable ? [] : ['NOT USABLE: half made or half deleted']),
+    ...(snapshot.usable ? [] : ['NOT USABLE: half made or deleted']),
     ...(snapshot.memory ? ['with memory'] : []),
-    ...(snapshot.name === base ? ['the guest goes on from here'] : []),
     ...(remark(snapshot) ? [remark(snapshot)] : []),
   ].join('; ');
 }
