@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 
 /**
@@ -21,6 +21,8 @@ export interface ShellServer {
   readonly calls: readonly Call[];
   /** Cuts every connection without a word. */
   cut(): void;
+  /** Stops reading and writing, as a machine that lost power: no packet comes back. */
+  freeze(): void;
   close(): Promise<void>;
 }
 
@@ -51,13 +53,22 @@ export interface ShellServerOptions {
   readonly refuseFirst?: number;
   /** Cuts the connection instead of opening the first so many sessions. */
   readonly cutFirst?: number;
+  /** Says goodbye with an error as soon as a client is in, in the same breath. */
+  readonly leaves?: boolean;
   /** Lets clients through to other ports of this machine. */
   readonly forwards?: boolean;
   /** Any free one unless told. */
   readonly port?: number;
 }
 
-export const newKey = () => ssh2.utils.generateKeyPairSync('ed25519');
+/** A new ed25519 key. ssh2 1.17 now and then makes one that it cannot read itself; such a one is made again. */
+export function newKey(): { readonly private: string; readonly public: string } {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    if (!(ssh2.utils.parseKey(pair.private) instanceof Error) && !(ssh2.utils.parseKey(pair.public) instanceof Error))
+      return pair;
+  }
+}
 
 /** Answers as the helper does when all went well. */
 export function answer(call: Call, result: unknown): void {
@@ -91,6 +102,7 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
   const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     count.knocks += 1;
     connections.add(client);
+    socketOf(client).setNoDelay(true); // as sshd does
     client.on('error', () => {}); // clients of these tests leave rudely
     client.on('close', () => connections.delete(client));
     client.on('authentication', (context) => {
@@ -104,6 +116,7 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
     });
     client.on('ready', () => {
       count.logins += 1;
+      if (options.leaves) protocolOf(client).disconnect(SERVICE_NOT_AVAILABLE);
     });
     client.on('session', (accept, reject) => {
       if (cut > 0) {
@@ -159,7 +172,10 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
         channel,
         cut: () => destroy(client),
       };
-      if (stdin === '') return complain(call, 'bascule-node: no request\n', 2);
+      if (stdin === '') {
+        if (channel.writable && channel.stderr.writable) complain(call, 'bascule-node: no request\n', 2);
+        return;
+      }
       calls.push(call);
       behaviour(call);
     });
@@ -186,6 +202,9 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
     },
     calls,
     cut: cutAll,
+    freeze: () => {
+      for (const client of connections) socketOf(client).pause();
+    },
     close: () => {
       cutAll();
       return new Promise((resolve) => server.close(() => resolve()));
@@ -195,8 +214,14 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
 
 /** As a process that is killed: the socket ends, no message is sent. */
 function destroy(client: Connection): void {
-  (client as unknown as { _sock: { destroy(): void } })._sock.destroy();
+  socketOf(client).destroy();
 }
+
+/** RFC 4253 11.1. */
+const SERVICE_NOT_AVAILABLE = 7;
+const protocolOf = (client: Connection) =>
+  (client as unknown as { _protocol: { disconnect(reason: number): void } })._protocol;
+const socketOf = (client: Connection): Socket => (client as unknown as { _sock: Socket })._sock;
 
 function parse(key: string) {
   const parsed = ssh2.utils.parseKey(key);

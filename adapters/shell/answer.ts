@@ -43,8 +43,13 @@ const kinds = [
   'internal',
 ] as const;
 const text = z.string().transform(words);
-const envelope = z.union([
-  z.object({ v: z.literal(1), ok: z.literal(true), id: z.string(), result: z.json() }),
+const envelope = z.discriminatedUnion('ok', [
+  z.object({
+    v: z.literal(1),
+    ok: z.literal(true),
+    id: z.string(),
+    result: z.unknown().refine((value) => value !== undefined),
+  }),
   z.object({
     v: z.literal(1),
     ok: z.literal(false),
@@ -67,7 +72,7 @@ export function read(told: Told, errand: Errand): Json {
   if (answer.ok !== (told.code === 0))
     throw new Failed(unanswered(told, errand, 'an answer that does not fit its exit code'));
   if (!answer.ok) throw new Failed(faulty(answer, errand));
-  return answer.result;
+  return answer.result as Json; // it came out of JSON.parse
 }
 
 /** The helper itself said no. It died half way when it calls a failure internal. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Config, NodeSSH } from 'node-ssh';
 import type { Client } from 'ssh2';
@@ -34,6 +35,13 @@ export interface Dialling {
   readonly onChangedKey?: (expected: readonly string[], seen: string) => void;
 }
 
+/** A connection that is logged in. */
+export interface Link {
+  readonly client: Client;
+  /** Ends it at once. ssh2's own `destroy` does nothing after `end`, so that a dead peer would hold it for ever. */
+  drop(): void;
+}
+
 export const addressOf = ({ host, port = 22 }: Host): string => (port === 22 ? host : `${host}:${port}`);
 
 /**
@@ -41,7 +49,7 @@ export const addressOf = ({ host, port = 22 }: Host): string => (port === 22 ? h
  * has a listener for errors from its first moment: node-ssh takes its own away on `ready`, and an `error` without
  * listener would end the process. What remains to be heard is `close`.
  */
-export async function dial(host: Host, login: Login, how: Dialling): Promise<Client> {
+export async function dial(host: Host, login: Login, how: Dialling): Promise<Link> {
   const where = addressOf(host);
   let strange: string | undefined;
   const hostVerifier = (key: Buffer): boolean => {
@@ -50,13 +58,14 @@ export async function dial(host: Host, login: Login, how: Dialling): Promise<Cli
     strange = `${seen} (${keyType(key)})`;
     return false;
   };
+  // Without noDelay each command takes 44 ms instead of 2 (SSH.md: Nagle and delayed acknowledgement).
+  const stream = how.through ?? connect({ host: host.host, port: host.port ?? 22, noDelay: true });
   const ssh = new NodeSSH();
-  const connecting = ssh.connect(config(host, login, how, hostVerifier));
-  // node-ssh makes the connection before it first waits.
-  const connection = ssh.connection;
-  connection?.on('error', () => {});
-  // Without it each command takes 44 ms instead of 2 (SSH.md: Nagle and delayed acknowledgement).
-  connection?.setNoDelay(true);
+  const connecting = ssh.connect(config(stream, login, how, hostVerifier));
+  // node-ssh makes the client before it first waits.
+  const client = ssh.connection;
+  client?.on('error', () => {});
+  client?.setNoDelay(true);
 
   const tooLate = new AbortController();
   const enough = how.signal ? AbortSignal.any([tooLate.signal, how.signal]) : tooLate.signal;
@@ -66,10 +75,11 @@ export async function dial(host: Host, login: Login, how: Dialling): Promise<Cli
       connecting.catch(() => {}); // told below, as being late
       throw new NoConnection('unavailable', `${where}: no login in time`, 'check that sshd answers there');
     }
-    if (!connection) throw new NoConnection('unavailable', `${where}: the connection was lost`, 'try again');
-    return connection;
+    if (!client) throw new NoConnection('unavailable', `${where}: the connection was lost`, 'try again');
+    return { client, drop: () => stream.destroy() };
   } catch (error) {
-    hangUp(connection, how.through);
+    stream.on('error', () => {}); // what was wrong with it is told below
+    stream.destroy();
     if (strange !== undefined) {
       how.onChangedKey?.(host.hostKeys, strange);
       throw changedKey(where, host.hostKeys, strange);
@@ -80,25 +90,18 @@ export async function dial(host: Host, login: Login, how: Dialling): Promise<Cli
   }
 }
 
-function config(host: Host, login: Login, how: Dialling, hostVerifier: (key: Buffer) => boolean): Config {
+function config(stream: Duplex, login: Login, how: Dialling, hostVerifier: (key: Buffer) => boolean): Config {
   return {
-    host: host.host,
-    port: host.port ?? 22,
+    sock: stream as Config['sock'],
     username: login.user,
     ...(login.key === undefined ? { agent: login.agent } : { privateKey: login.key }),
     // Nothing but the one key: no passwords, no asking what would be accepted.
     authHandler: [login.key === undefined ? 'agent' : 'publickey'],
-    ...(how.through ? { sock: how.through as Config['sock'] } : {}),
     hostVerifier,
     readyTimeout: 0, // ours is `how.connect`, on our clock
     keepaliveInterval: how.keepalive,
     keepaliveCountMax: 3,
   };
-}
-
-function hangUp(connection: Client | null, through: Duplex | undefined): void {
-  connection?.destroy();
-  through?.destroy();
 }
 
 function changedKey(where: string, expected: readonly string[], seen: string): NoConnection {

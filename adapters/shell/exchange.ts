@@ -1,5 +1,5 @@
 import type { ClientChannel } from 'ssh2';
-import type { Clock } from '../../src/contracts/clock.ts';
+import type { Alarms } from './alarms.ts';
 
 /** What came back over one channel. */
 export interface Told {
@@ -28,7 +28,7 @@ const STDERR_KEPT = 4096;
  * decoding chunk by chunk damages characters (SSH.md). Never throws. A channel that took too long or told too much
  * is closed from our side; the command itself then ends by the node's own time limit.
  */
-export async function exchange(channel: ClientChannel, request: string, bounds: Bounds, clock: Clock): Promise<Told> {
+export async function exchange(channel: ClientChannel, request: string, bounds: Bounds, alarms: Alarms): Promise<Told> {
   const { promise: ended, resolve: end } = Promise.withResolvers<Told['end']>();
   const stdout = gather(bounds.bytes, bounds.bytes, () => end('flood'));
   const stderr = gather(STDERR_KEPT, bounds.bytes, () => end('flood'));
@@ -43,10 +43,9 @@ export async function exchange(channel: ClientChannel, request: string, bounds: 
   channel.on('close', () => end('closed'));
   channel.end(request);
 
-  const over = new AbortController();
-  void clock.wait(bounds.time, over.signal).then(() => end('late'));
+  const cancel = alarms.set(bounds.time, () => end('late'));
   const how = await ended;
-  over.abort();
+  cancel();
   if (how !== 'closed') channel.close();
   return { stdout: stdout.bytes(), stderr: stderr.bytes().toString('utf8'), end: how, ...exit };
 }

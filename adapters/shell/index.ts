@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/contracts/clock.ts';
 import { fail } from '../../src/contracts/failure.ts';
 import type { Json } from '../../src/contracts/plan.ts';
+import { Alarms } from './alarms.ts';
 import type { Host } from './dial.ts';
 import { forward, Line, type ShellLog, type Timings, usualTimings } from './line.ts';
 import { type Hello, Node, type NodeRequest, type RequestLimits } from './node.ts';
@@ -43,7 +44,8 @@ export function openShell(options: ShellOptions): Shell {
   check(options);
   const { clock, log, user, key, agent, jump, sha256 } = options;
   const timings = { ...usualTimings, ...options.timings };
-  const common = { clock, log, timings };
+  const alarms = new Alarms(clock);
+  const common = { clock, alarms, log, timings };
   const gate =
     jump && new Line({ ...common, name: 'the jump host', host: jump, login: { user: jump.user, key, agent } });
   const nodes = new Map(
@@ -60,6 +62,7 @@ export function openShell(options: ShellOptions): Shell {
     close: async () => {
       await Promise.all([...nodes.values()].map((node) => node.close()));
       await gate?.close();
+      alarms.close();
     },
   };
 }

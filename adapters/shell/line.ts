@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import type { Clock } from '../../src/contracts/clock.ts';
-import { addressOf, dial, type Host, type Login } from './dial.ts';
+import type { Alarms } from './alarms.ts';
+import { addressOf, dial, type Host, type Link, type Login } from './dial.ts';
 import { NoConnection, words } from './failures.ts';
 
 /** Milliseconds. */
@@ -37,6 +38,7 @@ export interface LineOptions {
   readonly host: Host;
   readonly login: Login;
   readonly clock: Clock;
+  readonly alarms: Alarms;
   readonly log: ShellLog;
   readonly timings: Timings;
   /** Opens the stream to dial through, instead of a socket of its own. */
@@ -54,8 +56,8 @@ const RESOURCE_SHORTAGE = 4;
 export class Line {
   readonly #options: LineOptions;
   readonly #closing = new AbortController();
-  #connecting: Promise<Client> | undefined;
-  #live: Client | undefined;
+  #connecting: Promise<Link> | undefined;
+  #live: Link | undefined;
   #generation = 0;
 
   constructor(options: LineOptions) {
@@ -76,19 +78,19 @@ export class Line {
     const until = clock.now() + timings.refused;
     let replaced = false;
     for (let pause = 50; ; ) {
-      const connection = await this.#connection();
-      const refusal = await this.#open(connection, opener);
+      const link = this.#live ?? (await this.#link());
+      const refusal = await this.#open(link.client, opener);
       if (!(refusal instanceof Refusal)) return refusal;
       const { reason, message } = refusal;
       const busy = reason === CONNECT_FAILED || reason === RESOURCE_SHORTAGE;
       if (busy && opener.patient && clock.now() + pause <= until) {
         await clock.wait(pause, this.#closing.signal);
         pause = Math.min(pause * 2, 1000);
-      } else if (this.#isDead(connection, message) && !replaced) {
+      } else if (this.#isDead(link, message) && !replaced) {
         replaced = true;
-        this.#forget(connection);
+        this.#forget(link);
       } else {
-        const why = words(message.replace('(SSH) Channel open failure: ', ''));
+        const why = words(message.replace('(SSH) Channel open failure: ', '')) || 'refused';
         throw new NoConnection(
           'unavailable',
           `${name} opens no channel: ${why}`,
@@ -102,29 +104,28 @@ export class Line {
   /** Ends the connection; what is under way on it dies. */
   async close(): Promise<void> {
     this.#closing.abort();
-    const connection = this.#live;
-    if (!connection) return;
-    const gone = new Promise<void>((resolve) => connection.once('close', () => resolve()));
+    const link = this.#live;
+    if (!link) return;
+    const gone = new Promise<void>((resolve) => link.client.once('close', () => resolve()));
     const waited = new AbortController();
-    connection.end();
+    link.client.end();
     await Promise.race([gone, this.#options.clock.wait(1000, waited.signal)]);
     waited.abort();
-    connection.destroy();
+    link.drop();
   }
 
-  #connection(): Promise<Client> {
+  #link(): Promise<Link> {
     if (this.#closing.signal.aborted) return Promise.reject(closed());
-    if (this.#live) return Promise.resolve(this.#live);
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
     return this.#connecting;
   }
 
-  async #connect(): Promise<Client> {
+  async #connect(): Promise<Link> {
     const { name, host, login, clock, log, timings, through } = this.#options;
     const stream = await through?.();
-    const connection = await dial(host, login, {
+    const link = await dial(host, login, {
       clock,
       connect: timings.connect,
       keepalive: timings.keepalive,
@@ -133,34 +134,34 @@ export class Line {
       onChangedKey: (expected, seen) => log.error({ node: name, expected, seen }, 'the host key is not the pinned one'),
     });
     if (this.#closing.signal.aborted) {
-      connection.destroy();
+      link.drop();
       throw closed();
     }
-    this.#live = connection;
+    this.#live = link;
     this.#generation += 1;
-    connection.once('close', () => {
+    link.client.once('close', () => {
       if (!this.#closing.signal.aborted) log.warn({ node: name }, 'the connection was lost');
-      this.#forget(connection);
+      this.#forget(link);
     });
     log.info({ node: name, address: addressOf(host) }, 'connected');
-    return connection;
+    return link;
   }
 
   /** `close` comes before the answers of its channels; a connection that can no longer be written to only throws. */
-  #isDead(connection: Client, message: string): boolean {
-    return this.#live !== connection || message === 'Not connected';
+  #isDead(link: Link, message: string): boolean {
+    return this.#live !== link || message === 'Not connected';
   }
 
-  #forget(connection: Client): void {
-    if (this.#live !== connection) return;
+  #forget(link: Link): void {
+    if (this.#live !== link) return;
     this.#live = undefined;
-    connection.destroy();
+    link.drop();
   }
 
   /** One try. Throws NoConnection when it takes too long. */
   async #open<C extends Duplex>(connection: Client, opener: Opener<C>): Promise<C | Refusal> {
-    const { clock, timings, name } = this.#options;
-    const { promise: opened, resolve } = Promise.withResolvers<C | Refusal>();
+    const { alarms, timings, name } = this.#options;
+    const { promise: opened, resolve } = Promise.withResolvers<C | Refusal | 'late'>();
     let abandoned = false;
     const done = (error: (Error & { reason?: unknown }) | undefined, channel: C) => {
       if (error) resolve(new Refusal(error));
@@ -172,10 +173,9 @@ export class Line {
     } catch (error) {
       return new Refusal(error as Error); // ssh2 throws when the connection is no longer writable
     }
-    const over = new AbortController();
-    const late = clock.wait(timings.open, over.signal).then(() => 'late' as const);
-    const first = await Promise.race([opened, late]);
-    over.abort();
+    const cancel = alarms.set(timings.open, () => resolve('late'));
+    const first = await opened;
+    cancel();
     if (first !== 'late') return first;
     abandoned = true;
     throw new NoConnection('unavailable', `${name} opens no channel in time`, 'look at the load of that machine');

@@ -1,8 +1,8 @@
 import type { ClientChannel } from 'ssh2';
 import { z } from 'zod';
-import type { Clock } from '../../src/contracts/clock.ts';
 import { Failed } from '../../src/contracts/failure.ts';
 import type { Json } from '../../src/contracts/plan.ts';
+import type { Alarms } from './alarms.ts';
 import { read } from './answer.ts';
 import { COMMAND, HELPER, NODE_SECONDS } from './command.ts';
 import { type Bounds, exchange } from './exchange.ts';
@@ -63,7 +63,7 @@ const mostSent = 256 * 1024;
 export class Node {
   readonly #name: string;
   readonly #sha256: string | undefined;
-  readonly #clock: Clock;
+  readonly #alarms: Alarms;
   readonly #queueTime: number;
   readonly #line: Line;
   readonly #slots = new Slots();
@@ -74,7 +74,7 @@ export class Node {
   constructor(options: LineOptions & { readonly sha256?: string }) {
     this.#name = options.name;
     this.#sha256 = options.sha256;
-    this.#clock = options.clock;
+    this.#alarms = options.alarms;
     this.#queueTime = options.timings.queue;
     this.#line = new Line(options);
   }
@@ -86,7 +86,7 @@ export class Node {
     const bounds = boundsOf(errand, limits);
     return this.#inSlot(errand, async () => {
       const channel = await this.#checkedChannel(errand);
-      return read(await exchange(channel, text, bounds, this.#clock), errand);
+      return read(await exchange(channel, text, bounds, this.#alarms), errand);
     });
   }
 
@@ -102,19 +102,21 @@ export class Node {
 
   async #inSlot<T>(errand: Errand, work: () => Promise<T>): Promise<T> {
     const place = this.#slots.take(errand.changes);
-    const over = new AbortController();
-    const late = this.#clock.wait(this.#queueTime, over.signal).then(() => 'late' as const);
     try {
-      if ((await Promise.race([place.ready, late])) === 'late')
-        throw new NoConnection('unavailable', `${this.#name} is busy with earlier requests`, 'try again later');
-      over.abort();
+      if (place.ready) await this.#turn(place.ready);
       return await work();
     } catch (error) {
       throw unconnected(errand, error);
     } finally {
-      over.abort();
       place.leave();
     }
+  }
+
+  async #turn(ready: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const why = new NoConnection('unavailable', `${this.#name} is busy with earlier requests`, 'try again later');
+    const cancel = this.#alarms.set(this.#queueTime, () => late.reject(why));
+    await Promise.race([ready, late.promise]).finally(cancel);
   }
 
   /** A channel with the command waiting behind it, on a connection whose helper is the expected one. */
@@ -158,7 +160,7 @@ export class Node {
     const channel = await this.#line.channel(exec(COMMAND));
     const generation = this.#line.generation;
     const text = encode(errand, greeting);
-    const told = await exchange(channel, text, { time: 10_000, bytes: 64 * 1024 }, this.#clock);
+    const told = await exchange(channel, text, { time: 10_000, bytes: 64 * 1024 }, this.#alarms);
     const answer = hello.safeParse(read(told, errand));
     if (!answer.success) throw new Failed(lost(errand, `${HELPER} on ${this.#name} does not say what it is`));
     if (answer.data.sha256 === this.#sha256) this.#checkedOn = generation;

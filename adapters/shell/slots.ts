@@ -8,8 +8,8 @@ export const CHANNELS_FOR_WORK = 3;
 
 /** A place in the queue, and then a channel, until it is left. */
 export interface Place {
-  /** Resolves when it is this one's turn; rejects when the queue is closed first. */
-  readonly ready: Promise<void>;
+  /** Undefined when it is this one's turn at once; rejects when the queue is closed first. */
+  readonly ready: Promise<void> | undefined;
   /** Out of the queue, or back with the channel. */
   leave(): void;
 }
@@ -27,30 +27,43 @@ export class Slots {
   #queue: Waiting[] = [];
   #closed: unknown;
 
-  get waiting(): number {
-    return this.#queue.length;
-  }
-
   take(work: boolean): Place {
+    if (this.#closed === undefined && this.#queue.length === 0 && this.#hasRoom(work)) {
+      this.#start(work);
+      return { ready: undefined, leave: this.#leaving(work) };
+    }
     const { promise: ready, resolve: start, reject: refuse } = Promise.withResolvers<void>();
     const waiting: Waiting = { work, start, refuse };
-    let left = false;
     if (this.#closed !== undefined) refuse(this.#closed);
     else this.#queue.push(waiting);
     this.#next();
-    const leave = () => {
-      if (left) return;
-      left = true;
-      if (this.#queue.includes(waiting)) this.#queue = this.#queue.filter((other) => other !== waiting);
-      else if (this.#closed === undefined) this.#free(work);
-    };
-    return { ready, leave };
+    return { ready, leave: this.#leaving(work, waiting) };
   }
 
   /** Nobody gets a channel any more. */
   close(error: unknown): void {
     this.#closed = error;
     for (const { refuse } of this.#queue.splice(0)) refuse(error);
+  }
+
+  #hasRoom(work: boolean): boolean {
+    return this.#busy < CHANNELS && (!work || this.#working < CHANNELS_FOR_WORK);
+  }
+
+  #start(work: boolean): void {
+    this.#busy += 1;
+    if (work) this.#working += 1;
+  }
+
+  #leaving(work: boolean, waiting?: Waiting): () => void {
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      const index = waiting ? this.#queue.indexOf(waiting) : -1;
+      if (index >= 0) this.#queue.splice(index, 1);
+      else if (this.#closed === undefined) this.#free(work);
+    };
   }
 
   #free(work: boolean): void {
@@ -60,12 +73,11 @@ export class Slots {
   }
 
   #next(): void {
-    while (this.#busy < CHANNELS) {
-      const index = this.#queue.findIndex(({ work }) => !work || this.#working < CHANNELS_FOR_WORK);
+    for (;;) {
+      const index = this.#queue.findIndex(({ work }) => this.#hasRoom(work));
       if (index < 0) return;
       const [waiting] = this.#queue.splice(index, 1);
-      this.#busy += 1;
-      if (waiting!.work) this.#working += 1;
+      this.#start(waiting!.work);
       waiting!.start();
     }
   }
