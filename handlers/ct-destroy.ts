@@ -72,7 +72,10 @@ async function plan(wanted: string, typed: number, context: PlanContext): Promis
           detail.volumes.map((volume) => `${volume.volid}${volume.size ? ` (${volume.size})` : ''}`).join(', ') ||
           'none',
       },
-      { label: 'Newest backup', value: describe(backups, (all) => backupText(all, now)) },
+      // Where there is none, the risk says so already.
+      ...('value' in backups && backups.value.length === 0
+        ? []
+        : [{ label: 'Newest backup', value: describe(backups, (all) => backupText(all, now)) }]),
       { label: 'Network card', value: detail.mac ?? 'none' },
     ],
     risks: [
@@ -120,7 +123,7 @@ function noBackup(backups: readonly Backup[] | undefined, now: number): readonly
   const says = newest
     ? `the newest backup is ${span(now - newest.at)} old`
     : backups
-      ? 'no backup that we may see'
+      ? 'NO backup that we may see'
       : 'whether there is a backup cannot be read';
   return [{ code: 'no-recent-backup', says }];
 }

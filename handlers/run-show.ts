@@ -15,6 +15,9 @@ export const runShow = defineCommand({
     const found = await records.request(id);
     const run = await records.run(id);
     const upids = run.steps.flatMap((step) => (step.upid ? [step.upid] : []));
+    const commands = run.left.filter((line) => line.startsWith('ssh '));
+    const left = run.left.filter((line) => !line.startsWith('ssh '));
+    const code = [commands, upids].filter((block) => block.length > 0).map((block) => block.join('\n'));
     const bad = run.state === 'failed' || run.state === 'in-doubt';
     return {
       title: `${found.plan.title}: ${stateText(run.state)}`,
@@ -25,10 +28,10 @@ export const runShow = defineCommand({
           : run.state === 'running' || run.state === 'undoing'
             ? 'busy'
             : 'plain',
-      lines: [...(run.steps.length === 0 ? ['No step was begun'] : []), ...run.left.map((line) => `Left: ${line}`)],
+      lines: [...(run.steps.length === 0 ? ['No step was begun'] : []), ...left.map((line) => `Left: ${line}`)],
       facts: requestFacts(found, zone, clock.now()),
       ...(run.steps.length > 0 ? { table: { columns: ['Step', 'State', 'Took', 'Said'], rows: stepRows(run) } } : {}),
-      ...(upids.length > 0 ? { code: [upids.join('\n')] } : {}),
+      ...(code.length > 0 ? { code } : {}),
       footer: `${root}audit show ${found.id} for everything`,
     };
   },

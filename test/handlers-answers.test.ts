@@ -279,7 +279,7 @@ describe('requests', () => {
   const run: RunRecord = {
     id: 'r-1',
     state: 'failed',
-    left: ['CT 112 is locked'],
+    left: ['CT 112 is locked', 'ssh root@ovh1 pct unlock 112'],
     steps: [
       {
         name: 'stop',
@@ -342,7 +342,7 @@ describe('requests', () => {
       tone: 'bad',
       lines: ['Left: CT 112 is locked'],
       table: { rows: [['Stopping CT 117 wiki hard', 'FAILED', '3 s', 'timeout']] },
-      code: ['UPID:ovh2:1:'],
+      code: ['ssh root@ovh1 pct unlock 112', 'UPID:ovh2:1:'],
     });
   });
 

@@ -3,7 +3,7 @@ import { commands } from '../handlers/index.ts';
 import type { ChangeCommand } from '../src/contracts/command.ts';
 import { fingerprint, type Plan } from '../src/contracts/plan.ts';
 import { commandNamed, house, planOf } from './views/ask.ts';
-import { type FakeWorld, fourNodes, GIB, job, NOW } from './views/fake-view.ts';
+import { type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
 import { goldenJson } from './views/golden.ts';
 
 /** Each changing command in a normal case: its plan and both cards are golden files. */
@@ -200,6 +200,8 @@ describe('risks', () => {
     const plan = await planOf('ct destroy', { vmid: '110', confirm: '110' }, world);
     expect(codes(plan)).toEqual(['ha-managed', 'replicated', 'no-recent-backup']);
     expect(plan.risks[1]?.says).toContain('110-0 to ovh3, 110-1 to ovh4');
+    expect(plan.risks[2]?.says).toBe('NO backup that we may see');
+    expect(plan.observations.map(({ label }) => label)).not.toContain('Newest backup');
     expect(plan.target.identity).toBe('BC:24:11:00:01:10');
   });
 
@@ -235,6 +237,90 @@ describe('risks', () => {
     expect(codes(await planOf('replication enable', { job: '103-0' }, world))).toEqual([]);
     world.states = [{ ...world.states[0]!, lastSync: 0 }];
     expect(codes(await planOf('replication enable', { job: '103-0' }, world))).toEqual(['overwrites-target']);
+  });
+
+  test('a rollback says what is lost, what stops, and that protection does not help', async () => {
+    const world = fourNodes();
+    const roll = (options = {}) =>
+      planOf('snapshot rollback', { vmid: '103', snapshot: 'before-upgrade', ...options }, world);
+    world.guests[0] = { ...world.guests[0]!, protection: true };
+    world.services = [{ sid: 'ct:103', node: 'ovh1', state: 'started' }];
+    const plan = await roll();
+    expect(codes(plan)).toEqual([
+      'loses-changes',
+      'configuration-back',
+      'protection-no-help',
+      'running',
+      'ha-managed',
+      'replication-restarts',
+    ]);
+    expect(plan.target.protected).toBe(true);
+    expect(plan.risks[0]?.says).toContain('in the last 5 h');
+    expect((await roll({ start: 'no' })).steps.map((step) => step.name)).toEqual(['rollback']);
+    world.guests[0] = { ...world.guests[0]!, status: 'stopped' };
+    expect(codes(await roll())).not.toContain('running');
+    expect((await roll()).steps.map((step) => step.name)).toEqual(['rollback']);
+    expect((await roll({ start: 'yes' })).steps.map((step) => step.name)).toEqual(['rollback', 'start']);
+  });
+
+  test('a copy that is older than the snapshot loses nothing; one whose age is unknown may', async () => {
+    const world = fourNodes();
+    const roll = () => planOf('snapshot rollback', { vmid: '103', snapshot: 'before-upgrade' }, world);
+    world.states = [{ ...world.states[0]!, lastSync: NOW / 1000 - 6 * 3600 }];
+    expect(codes(await roll())).not.toContain('replication-restarts');
+    world.broken.replicationState = 'the node is silent';
+    expect(codes(await roll())).toContain('replication-restarts');
+  });
+
+  test('off ZFS an older snapshot can be gone back to; where the storages are hidden Proxmox decides', async () => {
+    const world = fourNodes();
+    const roll = () => planOf('snapshot rollback', { vmid: '103', snapshot: 'autodaily261114020001' }, world);
+    await expect(roll()).rejects.toThrow(/only to the newest/);
+    world.broken.storages = 'no right to see them';
+    expect((await roll()).guards.map(({ code }) => code)).not.toContain('newest-snapshot:autodaily261114020001');
+    world.broken = {};
+    world.storages['ovh1']![0] = { ...world.storages['ovh1']![0]!, type: 'lvmthin' };
+    expect(codes(await roll())).toEqual(['loses-changes', 'configuration-back', 'running']);
+  });
+
+  test('a VM whose memory was kept runs on from it, without a start of ours', async () => {
+    const world = fourNodes();
+    world.snapshots[200] = [snapshot('golden', 3, { memory: true })];
+    const plan = await planOf('snapshot rollback', { vmid: '200', snapshot: 'golden' }, world);
+    expect(plan.steps.map((step) => step.name)).toEqual(['rollback']);
+    expect((commandNamed('snapshot rollback') as ChangeCommand).preview(plan).lines?.[0]).toContain('memory back');
+  });
+
+  test('deleting says whose it is, and that the copies lose it too', async () => {
+    const world = fourNodes();
+    const remove = (name: string) => planOf('snapshot delete', { vmid: '103', snapshot: name }, world);
+    expect(codes(await remove('before-upgrade'))).toEqual(['replicated']);
+    expect((await remove('autodaily261114020001')).risks[0]?.says).toContain('a schedule on the node made it');
+    world.snapshots[103]!.push(snapshot('mine', 1));
+    world.states = [{ ...world.states[0]!, lastSync: 0, running: true }];
+    const plan = await remove('mine');
+    expect(codes(plan)).toEqual(['not-made-here', 'replicated', 'replication-may-need-it']);
+    expect(plan.observations.at(-1)).toEqual({
+      label: 'Replication',
+      value: '103-0 runs now; Proxmox waits 10 s for it',
+    });
+  });
+
+  test('a namesake made since is another snapshot: votes for the old one do not count', async () => {
+    const world = fourNodes();
+    const remove = () => planOf('snapshot delete', { vmid: '103', snapshot: 'before-upgrade' }, world);
+    const before = fingerprint(await remove());
+    world.snapshots[103] = [snapshot('before-upgrade', 1, { description: 'bascule:r-0' })];
+    expect(fingerprint(await remove())).not.toBe(before);
+  });
+
+  test('a snapshot on a storage that is nearly full says what it will hold on to', async () => {
+    const world = fourNodes();
+    world.storages['ovh1']![0] = { ...world.storages['ovh1']![0]!, free: 20 * GIB };
+    const plan = await planOf('snapshot create', { vmid: '103', snapshot: 'v3' }, world);
+    expect(codes(plan)).toEqual(['little-room']);
+    expect(plan.observations).toContainEqual({ label: 'Free', value: 'local-zfs 20 GiB' });
+    expect(plan.steps[0]?.call.params['description']).toBe('bascule:{run}');
   });
 
   test('the number of a removed job is taken until it is gone', async () => {
