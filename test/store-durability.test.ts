@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { SqlStore } from '../adapters/store/index.ts';
 import { migrate } from '../adapters/store/migrations.ts';
-import { openSqlite } from '../adapters/store/sqlite.ts';
+import { demandSqlite, openSqlite } from '../adapters/store/sqlite.ts';
 
 test('after a look, also one that broke, the journal reaches the disk with every write again', async () => {
   const db = openSqlite(':memory:');
@@ -20,4 +20,10 @@ test('after a look, also one that broke, the journal reaches the disk with every
   expect(await level()).toEqual([2]);
   expect(await store.auditOf('slack:1')).toHaveLength(1);
   await store.close();
+});
+
+test('a SQLite that may lose a journal is refused, with what to do', () => {
+  for (const old of ['3.51.2', '3.50.9', '2.99.99', '3.9', '3'])
+    expect(() => demandSqlite(old), old).toThrow('too old');
+  for (const good of ['3.51.3', '3.51.10', '3.52.0', '4.0.0']) expect(() => demandSqlite(good), good).not.toThrow();
 });
