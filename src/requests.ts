@@ -254,13 +254,11 @@ export class Requests {
       this.onApproved();
       return 'closed';
     }
-    const request = await store.request(id);
-    if (request?.state === 'running') {
-      await store.askToStop(id, [entry('stop', 'running')]);
+    if (await store.askToStop(id, [entry('stop', 'running')])) {
       await this.#parts.telling.changed(id);
       return 'stopping';
     }
-    return request?.state === 'undoing' ? 'stopping' : 'already-over';
+    return (await store.request(id))?.state === 'undoing' ? 'stopping' : 'already-over';
   }
 
   /** Ends what nobody decided in time, and sends approvals that came too late back to waiting. */

@@ -352,11 +352,19 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
     });
 
     test('a run is asked to stop once and stays asked', async () => {
-      await create('r1');
+      await create('r1', [], undefined, 'running');
       expect(await store.stopAsked('r1')).toBe(false);
-      await store.askToStop('r1', [said('r1', 'stop')]);
+      expect(await store.askToStop('r1', [said('r1', 'stop')])).toBe(true);
       await reopen();
       expect(await store.stopAsked('r1')).toBe(true);
+    });
+
+    test('what has just ended cannot be asked to stop, and the audit does not say it was', async () => {
+      await create('r1', [], undefined, 'running');
+      await store.move('r1', ['running'], 'done', {}, []);
+      expect(await store.askToStop('r1', [said('r1', 'stop')])).toBe(false);
+      expect(await store.stopAsked('r1')).toBe(false);
+      expect((await store.auditOf('r1')).map((entry) => entry.kind)).toEqual(['request']);
     });
 
     test('a delivery is new once, also when it comes several times at once', async () => {

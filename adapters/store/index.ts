@@ -319,10 +319,17 @@ export class SqlStore implements Store {
     });
   }
 
-  async askToStop(request: string, audit: readonly NewAudit[]): Promise<void> {
-    await this.#asLeader(async (tx) => {
-      await tx.updateTable('requests').set({ stop_asked: 1 }).where('id', '=', request).execute();
+  async askToStop(request: string, audit: readonly NewAudit[]): Promise<boolean> {
+    return this.#asLeader(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable('requests')
+        .set({ stop_asked: 1 })
+        .where('id', '=', request)
+        .where('state', '=', 'running')
+        .executeTakeFirst();
+      if (Number(numUpdatedRows) === 0) return false;
       await append(tx, audit);
+      return true;
     });
   }
 

@@ -57,7 +57,8 @@ export interface Store {
   steps(request: string): Promise<readonly StoredStep[]>;
   /** (leader) Writes a step row whole. */
   writeStep(step: StoredStep, audit: readonly NewAudit[]): Promise<void>;
-  askToStop(request: string, audit: readonly NewAudit[]): Promise<void>;
+  /** False when the request is not running (any more): nothing is asked then. */
+  askToStop(request: string, audit: readonly NewAudit[]): Promise<boolean>;
   stopAsked(request: string): Promise<boolean>;
 
   /** Wants a message to show `card`; a newer wish replaces an older one. */
