@@ -4,7 +4,7 @@ import type { Records, Site } from '../src/contracts/command.ts';
 import type { Plan } from '../src/contracts/plan.ts';
 import type { AuditEntry, RequestRecord, RunRecord } from '../src/contracts/records.ts';
 import { actOf, answerOf, noRecords, planOf } from './views/ask.ts';
-import { type FakeWorld, fourNodes, job, NOW } from './views/fake-view.ts';
+import { type FakeWorld, fourNodes, job, NOW, snapshot } from './views/fake-view.ts';
 
 const sites: readonly Site[] = [
   { name: 'Roubaix', nodes: ['ovh1', 'ovh2'] },
@@ -381,5 +381,56 @@ describe('whoami', () => {
       { label: 'Clusters', value: 'off' },
     ]);
     expect(card.private).toBe(true);
+  });
+});
+
+describe('snapshot list', () => {
+  const list = (world: FakeWorld, vmid = '103') => answerOf('snapshot list', { vmid }, world);
+
+  test('newest first, with age, who made it and what it is for', async () => {
+    const world = fourNodes();
+    world.snapshots[103]!.push(snapshot('by-hand', 1, { description: 'before the weekend\nsecond line' }));
+    const card = await list(world);
+    expect(card.title).toBe('CT 103 robotoff: 3 snapshots');
+    expect(card.facts).toEqual([
+      { label: 'Goes on from', value: 'by-hand' },
+      { label: 'Rollback', value: 'only to by-hand: its disks are on ZFS' },
+    ]);
+    expect(card.table?.rows).toEqual([
+      ['by-hand', '1 h old', 'hand', 'before the weekend'],
+      ['before-upgrade', '5 h old', 'bascule', 'v2'],
+      ['autodaily261114020001', '1 d 12 h old', 'auto daily', ''],
+    ]);
+    expect(card.footer).toContain('need access to the node');
+  });
+
+  test('half made ones stand out, memory is said, and a mark inside a longer word is none', async () => {
+    const world = fourNodes();
+    world.snapshots[200] = [
+      snapshot('ram', 3, { memory: true, description: 'xbascule:r-1' }),
+      snapshot('half', 2, { usable: false, at: 0 }),
+    ];
+    const card = await list(world, '200');
+    expect(card).toMatchObject({ tone: 'warning', title: 'VM 200 win: 2 snapshots, 1 not usable' });
+    expect(card.table?.rows).toEqual([
+      ['half', 'of unknown age', 'hand', 'NOT USABLE: half made or deleted'],
+      ['ram', '3 h old', 'hand', 'with memory; xbascule:r-1'],
+    ]);
+  });
+
+  test('off ZFS every one can be gone back to; where storages are hidden it says what it depends on', async () => {
+    const world = fourNodes();
+    const rollback = async () => (await list(world)).facts?.find(({ label }) => label === 'Rollback')?.value;
+    world.storages['ovh1']![0] = { ...world.storages['ovh1']![0]!, type: 'lvmthin' };
+    expect(await rollback()).toBe('to any of them');
+    world.broken.storages = 'no right';
+    expect(await rollback()).toBe('if its disks are on ZFS, only to before-upgrade');
+  });
+
+  test('none says how to make one', async () => {
+    expect(await list(fourNodes(), '110')).toMatchObject({
+      title: 'CT 110 metabase: no snapshots',
+      lines: ['/pve snapshot create vmid:110 snapshot:before-upgrade makes one'],
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Around, commandNamed, house, parse, planOf, refusalOf } from './views/ask.ts';
-import { card, type FakeWorld, fourNodes, GIB, job } from './views/fake-view.ts';
+import { card, type FakeWorld, fourNodes, GIB, job, snapshot } from './views/fake-view.ts';
 
 type Row = readonly [
   title: string,
@@ -95,6 +95,23 @@ const table: readonly Row[] = [
   ['removing twice', 'replication remove', { job: '103-0' }, (world) => (world.jobs = [job('103-0', 'ovh1', 'ovh3', { removing: true })]), 'conflict', /being removed already/],
   ['disabling twice', 'replication disable', { job: '103-0' }, (world) => (world.jobs = [job('103-0', 'ovh1', 'ovh3', { disabled: true })]), 'conflict', /disabled already/],
   ['enabling twice', 'replication enable', { job: '103-0' }, nothing, 'conflict', /enabled already/],
+  ['a snapshot name that is taken', 'snapshot create', { vmid: '103', snapshot: 'before-upgrade' }, nothing, 'conflict', /taken by one that is 5 h old/],
+  ['a snapshot name that is reserved', 'snapshot create', { vmid: '103', snapshot: 'v3' }, nothing, 'conflict', /snapshot name v3 is reserved/, { reserved: ['snapshot/off/103/v3'] }],
+  ['a guest with a bind mount', 'snapshot create', { vmid: '110', snapshot: 'v3' }, (world) => { world.unable = [110]; guest(1, { volumes: [{ key: 'mp0', volid: '/mnt/data', replicate: true }] })(world); }, 'conflict', /mp0 is a bind or device mount/],
+  ['a guest on a directory', 'snapshot create', { vmid: '110', snapshot: 'v3' }, (world) => (world.unable = [110]), 'conflict', /storage without snapshots \(rootfs local-zfs:subvol-110-disk-0\)/],
+  ['a snapshot under a lock', 'snapshot create', { vmid: '103', snapshot: 'v3' }, guest(0, { lock: 'backup' }), 'conflict', /locked \(backup\)/],
+  ['a snapshot on a dead node', 'snapshot create', { vmid: '117', snapshot: 'v3' }, down('ovh2'), 'unavailable', /ovh2 is offline/],
+  ['a snapshot without quorum', 'snapshot create', { vmid: '103', snapshot: 'v3' }, noQuorum, 'no-quorum', /no quorum/],
+  ['a snapshot of a hidden guest', 'snapshot create', { vmid: '103', snapshot: 'v3' }, nothing, 'not-found', /no such guest/, { sees: (vmid) => vmid !== 103 }],
+  ['an unknown snapshot', 'snapshot delete', { vmid: '103', snapshot: 'nosuch' }, nothing, 'not-found', /no snapshot nosuch/],
+  ['the pseudo snapshot', 'snapshot delete', { vmid: '103', snapshot: 'current' }, nothing, 'not-found', /no snapshot current/],
+  ['a name in another case', 'snapshot rollback', { vmid: '103', snapshot: 'Before-Upgrade' }, nothing, 'not-found', /no snapshot Before-Upgrade/],
+  ['half a snapshot', 'snapshot delete', { vmid: '103', snapshot: 'v3' }, (world) => world.snapshots[103]!.push(snapshot('v3', 1, { usable: false })), 'conflict', /half made or half deleted/],
+  ['half a snapshot', 'snapshot rollback', { vmid: '103', snapshot: 'v3' }, (world) => world.snapshots[103]!.push(snapshot('v3', 1, { usable: false })), 'conflict', /half made or half deleted/],
+  ['an older snapshot on ZFS', 'snapshot rollback', { vmid: '103', snapshot: 'autodaily261114020001' }, nothing, 'conflict', /only to the newest snapshot, and autodaily261114020001 has newer ones: before-upgrade/],
+  ['a token that may not roll back', 'snapshot rollback', { vmid: '103', snapshot: 'before-upgrade' }, (world) => (world.permissions = { '/': ['VM.Snapshot.Rollback'], '/vms': ['VM.Snapshot'] }), 'no-privilege', /lacks VM\.Snapshot\.Rollback on \/vms\/103/],
+  ['a guest of unknown state', 'snapshot rollback', { vmid: '103', snapshot: 'before-upgrade' }, guest(0, { status: 'unknown' }), 'unavailable', /does not tell whether it runs/],
+  ['to keep a VM down whose memory comes back', 'snapshot rollback', { vmid: '200', snapshot: 'golden', start: 'no' }, (world) => (world.snapshots[200] = [snapshot('golden', 3, { memory: true })]), 'bad-input', /golden holds its memory/],
   ['disabling without quorum', 'replication disable', { job: '103-0' }, noQuorum, 'no-quorum', /no quorum/],
 ];
 
@@ -175,6 +192,18 @@ describe('options', () => {
     ['replication disable', { job: 'ct:103' }, /not a replication job/],
     ['approval show', { id: '../x' }, /not a request id/],
     ['ct list', { tag: ' ' }, /tag is empty/],
+    ['snapshot create', { vmid: '103', snapshot: 'current' }, /a name that Proxmox uses itself/],
+    ['snapshot create', { vmid: '103', snapshot: 'VZDUMP' }, /a name that Proxmox uses itself/],
+    ['snapshot create', { vmid: '103', snapshot: 'x' }, /not a snapshot's name: a letter, then at least one/],
+    ['snapshot create', { vmid: '103', snapshot: '1st' }, /not a snapshot's name/],
+    ['snapshot create', { vmid: '103', snapshot: 'a b' }, /not a snapshot's name/],
+    ['snapshot create', { vmid: '103', snapshot: '../x' }, /not a snapshot's name/],
+    ['snapshot create', { vmid: '103', snapshot: '__replicate_103-0_1__' }, /not a snapshot's name/],
+    ['snapshot create', { vmid: '103', snapshot: 'é-1' }, /not a snapshot's name/],
+    ['snapshot create', { vmid: '103', snapshot: 'x'.repeat(41) }, /41 characters, 40 are allowed/],
+    ['snapshot create', { vmid: '103', snapshot: 'autohourly261114020001' }, /taken for one of proxmox-autosnap/],
+    ['snapshot create', { vmid: '103', snapshot: 'v3', description: 'bascule:r-0' }, /the mark of what runs made/],
+    ['snapshot rollback', { vmid: '103', snapshot: 'v3', start: 'maybe' }, /start is yes or no/],
   ];
   for (const [command, options, expected] of wrong) {
     test(`${command} ${JSON.stringify(options).slice(0, 60)} is answered with ${expected}`, () => {

@@ -158,3 +158,97 @@ test('missing rights and missing nodes make no probe throw', async () => {
       expect(await ask(answers, wanted)).toMatchObject({ state: 'unknown' });
     }
 });
+
+const made: Probe = { kind: 'snapshot-exists', node: 'ovh1', type: 'lxc', vmid: 103, snapshot: 'v2' };
+const deleted: Probe = { ...made, kind: 'snapshot-gone', identity: `at ${now - 60}` };
+const rolledBack: Probe = { ...made, kind: 'snapshot-rolled-back' };
+const snapshots = '/nodes/ovh1/lxc/103/snapshot';
+const ours = { name: 'v2', snaptime: now - 60, description: 'before v2\nbascule:r1\n' };
+const here = { name: 'current', description: 'You are here!', running: 1 };
+
+test('a snapshot is ours by its mark, done when it is neither half made nor under its lock', async () => {
+  const told = (row: object, lock?: string) => ({
+    [tasks]: [],
+    [snapshots]: [row, here],
+    [config]: lock ? { lock } : {},
+  });
+  expect(await ask(told(ours), made)).toMatchObject({ state: 'done' });
+  expect(await ask(told(ours, 'backup'), made)).toMatchObject({ state: 'done' });
+  expect(await ask(told({ ...ours, description: 'bascule:r12' }), made)).toMatchObject({ state: 'already' });
+  expect(await ask(told({ ...ours, snapstate: 'prepare' }, 'snapshot'), made)).toMatchObject({ state: 'unknown' });
+  expect(await ask(told(ours, 'snapshot'), made)).toMatchObject({ state: 'unknown' });
+  expect(await ask(told({ ...ours, name: 'v1' }), made)).toMatchObject({ state: 'absent' });
+});
+
+test('a killed snapshot is half ours; a failed one beside a half made means that an earlier call is still at it', async () => {
+  const upid = task('vzsnapshot', now);
+  const told = (exitstatus: string) => ({
+    [tasks]: [{ upid }],
+    [status(upid)]: { status: 'stopped', exitstatus },
+    [snapshots]: [{ ...ours, snapstate: 'prepare' }, here],
+    [config]: { lock: 'snapshot' },
+  });
+  expect(await ask(told('unable to read tail (got 0 bytes)'), made)).toMatchObject({ state: 'partial', upid });
+  expect(await ask(told('unexpected status'), made)).toMatchObject({ state: 'partial', upid });
+  expect(await ask(told('CT is locked (snapshot)'), made)).toMatchObject({ state: 'unknown', upid });
+});
+
+test('a snapshot that was made well and is gone was deleted by somebody', async () => {
+  const upid = task('vzsnapshot', now);
+  const told = { [tasks]: [{ upid }], [status(upid)]: ok, [snapshots]: [here], [config]: {} };
+  expect(await ask(told, made)).toMatchObject({ state: 'unknown', upid });
+});
+
+test('a snapshot that cannot be looked at is unknown, wherever its guest went', async () => {
+  expect(await ask({ [tasks]: [], [resources]: [] }, made)).toMatchObject({ state: 'unknown' });
+  expect(await ask({ [tasks]: [], [snapshots]: no('no-privilege') }, deleted)).toMatchObject({ state: 'unknown' });
+  const moved = {
+    [tasks]: [],
+    [resources]: [{ type: 'lxc', vmid: 103, node: 'ovh2' }],
+    '/nodes/ovh2/lxc/103/snapshot': [ours, here],
+    '/nodes/ovh2/lxc/103/config': {},
+  };
+  expect(await ask(moved, made)).toMatchObject({ state: 'done' });
+});
+
+test('a deleted snapshot is gone, still there, half gone, or another one of its name', async () => {
+  const told = (rows: object[], lock?: string) => ({
+    [tasks]: [],
+    [snapshots]: [...rows, here],
+    [config]: lock ? { lock } : {},
+  });
+  expect(await ask(told([]), deleted)).toMatchObject({ state: 'done' });
+  expect(await ask(told([ours]), deleted)).toMatchObject({ state: 'absent' });
+  expect(await ask(told([{ ...ours, snaptime: now }]), deleted)).toMatchObject({ state: 'already' });
+  expect(await ask(told([{ ...ours, snapstate: 'delete' }]), deleted)).toMatchObject({ state: 'unknown' });
+  const upid = task('vzdelsnapshot', now);
+  const failed = { [tasks]: [{ upid }], [status(upid)]: { status: 'stopped', exitstatus: 'dataset is busy' } };
+  expect(await ask({ ...told([ours], 'snapshot-delete'), ...failed }, deleted)).toMatchObject({
+    state: 'partial',
+    upid,
+  });
+});
+
+test('an undo knows the snapshot by the mark of its run', async () => {
+  const marker: Probe = { ...made, kind: 'snapshot-gone', identity: 'bascule:{run}' };
+  const told = (row: object) => ({ [tasks]: [], [snapshots]: [row, here], [config]: {} });
+  expect(await ask(told(ours), marker)).toMatchObject({ state: 'absent' });
+  expect(await ask(told({ ...ours, description: 'bascule:r2' }), marker)).toMatchObject({ state: 'already' });
+});
+
+test('only its task tells of a rollback; a lock tells that it stopped half way', async () => {
+  const upid = task('vzrollback', now);
+  const told = (exitstatus: string, lock?: string) => ({
+    [tasks]: [{ upid }],
+    [status(upid)]: { status: 'stopped', exitstatus },
+    [config]: lock ? { lock } : {},
+  });
+  expect(await ask({ [tasks]: [] }, rolledBack)).toMatchObject({ state: 'absent' });
+  expect(await ask(told('OK'), rolledBack)).toMatchObject({ state: 'done', upid });
+  expect(await ask(told("can't rollback, 'v2' is not most recent"), rolledBack)).toMatchObject({
+    state: 'absent',
+    upid,
+  });
+  expect(await ask(told('dataset is busy', 'rollback'), rolledBack)).toMatchObject({ state: 'partial', upid });
+  expect(await ask(told('unexpected status'), rolledBack)).toMatchObject({ state: 'unknown', upid });
+});

@@ -240,6 +240,29 @@ describe.each(['8.4', '9.2'] as const)('a cluster of %s', (pve) => {
     ]);
   });
 
+  test('tells snapshots, the oldest first, without the pseudo one, and whether there can be any', async () => {
+    const connection = world.connect();
+    const guest = await connection.view().findGuest('120');
+    expect(await connection.view().snapshots(guest)).toEqual({ all: [] });
+    expect(await connection.view().canSnapshot(guest)).toBe(true);
+    const config = {};
+    world.sim.world.guest(120)!.snapshots = [
+      { name: 'v2', snaptime: 2_000, description: 'bascule:r1\n', parent: 'v1', snapstate: 'prepare', config },
+      { name: 'v1', snaptime: 1_000, description: '', config },
+    ];
+    world.sim.world.guest(120)!.parent = 'v1';
+    world.sim.world.guest(120)!.config['mp0'] = '/mnt/data,mp=/data';
+    const view = connection.view();
+    expect(await view.snapshots(guest)).toEqual({
+      base: 'v1',
+      all: [
+        { name: 'v1', at: 1_000, description: '', usable: true, memory: false },
+        { name: 'v2', at: 2_000, description: 'bascule:r1', usable: false, memory: false, parent: 'v1' },
+      ],
+    });
+    expect(await view.canSnapshot(guest)).toBe(false);
+  });
+
   test('tells what HA manages', async () => {
     const services = await world.connect().view().haServices();
     expect(services.map(({ sid, node }) => [sid, node])).toEqual([

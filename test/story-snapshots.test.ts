@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Simulator } from '../adapters/simulator/index.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
-import { openWorld, type World, type WorldOptions } from './world.ts';
+import { OPS, openWorld, PEOPLE, type World, type WorldOptions } from './world.ts';
 
 /** Snapshots from the first word to the last effect: made, listed, gone back to, deleted, and everything between. */
 
@@ -123,6 +126,20 @@ describe('a lost answer', () => {
     await makes();
     expect((await over('snapshot create')).state).toBe('done');
     expect(world.simulator.effects.count('snapshot', '120/before')).toBe(1);
+  });
+
+  test('to a create that takes effect only after it was asked again is ours all the same', async () => {
+    await open();
+    world.simulator.onRequest({ method: 'POST', path: /snapshot$/ }, { kind: 'drop' });
+    world.simulator.onTask({ type: 'vzsnapshot' }, { delayMs: 80 });
+    await makes();
+    await world.slack.waitFor(() => world.writes().length === 2, 'the second try');
+    const { id } = await world.request('snapshot create');
+    there(120, 'before', 0, `bascule:${id}\n`);
+    expect(await over('snapshot create')).toMatchObject({ state: 'done' });
+    expect(world.simulator.tasks.of('ovh4')[0]?.exitstatus).toBe("snapshot name 'before' already used");
+    expect(world.writes()).toEqual([MAKE, MAKE]);
+    expect(names(120)).toEqual(['before']);
   });
 
   test('to a rollback is found out by its task alone', async () => {
@@ -323,21 +340,41 @@ describe('traps', () => {
     expect(world.mallory.sees().join('\n')).not.toContain('before');
   });
 
+  test('a guest that policy hides shows no snapshots, neither in answers nor while typing', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bascule-site-'));
+    const rule = `@id("house.dev") forbid (principal, action == Action::"guest.see", resource is Guest)
+when { resource.tags.contains("dev") } unless { principal in Role::"admin" };`;
+    writeFileSync(join(folder, 'house.cedar'), rule);
+    try {
+      await open({ config: { policy: { directory: folder } } });
+      there(120, 'secretname', 5);
+      for (const line of ['snapshot list 120', 'snapshot delete 120 secretname']) {
+        const before = world.oscar.sees().length;
+        await world.oscar.says(line);
+        await world.slack.waitFor(() => world.oscar.sees().length > before, 'an answer');
+        await world.oscar.reads('There is no guest 120');
+      }
+      const asked = { command: 'snapshot delete', option: 'snapshot', typed: '', options: { vmid: '120' }, limit: 9 };
+      const place = { platform: 'slack', channel: OPS } as const;
+      const complete = (id: string) =>
+        world.bot.desk.complete({ ...asked, place, actor: { platform: 'slack', id, name: id } });
+      expect(await complete(PEOPLE.oscar.slack)).toEqual([]);
+      expect(await complete(PEOPLE.alice.slack)).toEqual([{ label: 'secretname', value: 'secretname' }]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   test('names complete from the guest that was named before', async () => {
     await open();
     there(120, 'before', 5);
     there(120, 'later', 4);
-    const query = (options: Record<string, string>) => ({
-      actor: { platform: 'slack' as const, team: '', id: 'U000ALICE', name: 'alice' },
-      place: { platform: 'slack' as const, channel: 'C000OPS' },
-      command: 'snapshot delete',
-      option: 'snapshot',
-      typed: '',
-      options,
-      limit: 10,
-    });
-    const values = async (options: Record<string, string>) =>
-      (await world.bot.desk.complete(query(options) as never)).map(({ value }) => value);
+    const values = async (options: Record<string, string>) => {
+      const actor = { platform: 'slack', id: PEOPLE.alice.slack, name: 'alice' } as const;
+      const place = { platform: 'slack', channel: OPS } as const;
+      const asked = { command: 'snapshot delete', option: 'snapshot', typed: '', limit: 10 };
+      return (await world.bot.desk.complete({ ...asked, options, actor, place })).map(({ value }) => value);
+    };
     expect(await values({ vmid: '120' })).toEqual(['later', 'before']);
     expect(await values({})).toEqual([]);
     expect(await values({ vmid: '999' })).toEqual([]);
