@@ -97,7 +97,8 @@ function unanswered(told: Told, errand: Errand, instead: string) {
     return refused(errand, `sudo on ${node} does not allow ${HELPER}${said}`, setup, 'no-privilege');
   // `timeout` answers 124, or 137 when TERM was not enough.
   if (told.code === 124 || told.code === 137) return lost(errand, `${node} ended the command by its time limit`);
-  return lost(errand, `${node} ended with code ${told.code} and ${instead}${said}`);
+  const ended = told.code === 0 ? 'answered with' : `ended with code ${told.code} and`;
+  return lost(errand, `${node} ${ended} ${instead}${said}`);
 }
 
 /** The answer, or what it is instead. */
