@@ -93,9 +93,11 @@ describe('what the documents name exists', () => {
     const typed = [
       ...commands.flatMap(({ examples }) => examples),
       ...[README, ...PAGES.map(read)].flatMap((text) =>
-        [...text.matchAll(/`(?:\/pve )?((?:ct|vm|node|cluster|replication|quorum|snapshot)(?: [a-z]+)?(?: \w+:\S+)+)`/g)].map(
-          ([, line]) => line!,
-        ),
+        [
+          ...text.matchAll(
+            /`(?:\/pve )?((?:ct|vm|node|cluster|replication|quorum|snapshot)(?: [a-z]+)?(?: \w+:\S+)+)`/g,
+          ),
+        ].map(([, line]) => line!),
       ),
       ...[...README.matchAll(/`\/pve ([a-z :]+)`/g)].map(([, line]) => line!).filter((line) => !line.includes('…')),
     ];
