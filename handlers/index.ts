@@ -26,6 +26,7 @@ import { snapshotCreate } from './snapshot-create.ts';
 import { snapshotDelete } from './snapshot-delete.ts';
 import { snapshotList } from './snapshot-list.ts';
 import { snapshotRollback } from './snapshot-rollback.ts';
+import { sshKeys } from './ssh-keys.ts';
 import { vmList } from './vm-list.ts';
 import { vmReboot } from './vm-reboot.ts';
 import { vmShow } from './vm-show.ts';
@@ -63,6 +64,7 @@ export const commands: readonly Command[] = [
   snapshotDelete,
   snapshotList,
   snapshotRollback,
+  sshKeys,
   vmList,
   vmReboot,
   vmShow,

@@ -2,6 +2,7 @@ import type { Chat } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
 import type { Command, Option } from './contracts/command.ts';
+import type { Github } from './contracts/github.ts';
 import type { Judge } from './contracts/policy.ts';
 import type { Store } from './contracts/store.ts';
 import { FrontDesk } from './desk.ts';
@@ -35,6 +36,7 @@ export interface BotParts {
   readonly habit: Habit;
   readonly clock: Clock;
   readonly log: Log;
+  readonly github: Github;
   /** The journal is out of reach or another process leads: the process must end and be started again. */
   readonly onBroken: (error: unknown) => void;
 }
@@ -85,6 +87,7 @@ export class Bot {
       habit,
       clock,
       log,
+      github: parts.github,
     });
   }
 
@@ -138,7 +141,7 @@ export class Bot {
     await this.#ticking;
     this.outbox.stop();
     await this.outbox.settled();
-    await Promise.allSettled(chats.map((chat) => chat.stop()));
+    await Promise.allSettled([...chats.map((chat) => chat.stop()), this.#parts.github.close()]);
     await Promise.allSettled(clusters.map((connection) => connection.close()));
     await store.close();
     this.#leading = false;

@@ -206,6 +206,7 @@ function withPaths(config: Config, folder: string): Config {
   const path = (p: string) => (isAbsolute(p) ? p : resolve(folder, p));
   return {
     ...config,
+    github: { ...config.github, ...(config.github.ca ? { ca: path(config.github.ca) } : {}) },
     policy: { ...config.policy, ...(config.policy.directory ? { directory: path(config.policy.directory) } : {}) },
     store: 'file' in config.store ? { file: path(config.store.file) } : config.store,
     clusters: Object.fromEntries(

@@ -78,6 +78,8 @@ export class Contexts {
       get clusters() {
         return seen();
       },
+      github: this.#parts.github,
+      findPerson: (text) => this.#parts.people.find(text, place.platform),
       house:
         (config.clusters[cluster ?? ''] ?? Object.values(config.clusters)[0])?.house ??
         fail('internal', { what: 'No cluster', why: 'the config has none', next: 'add one' }),

@@ -1,3 +1,4 @@
+import type { Github } from './contracts/github.ts';
 import type { Log } from './log.ts';
 import type { Habit } from './parse.ts';
 import type { People } from './people.ts';
@@ -10,6 +11,7 @@ export interface DeskParts extends PlanningParts {
   readonly people: People;
   readonly registry: Registry;
   readonly log: Log;
+  readonly github: Github;
   readonly planning: Planning;
   readonly requests: Requests;
   readonly habit: Habit;

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs';
+import { openGithub } from '../adapters/github/index.ts';
 import { connectProxmox } from '../adapters/proxmox/index.ts';
 import { openStore } from '../adapters/store/index.ts';
 import { habit } from '../handlers/habits.ts';
@@ -75,7 +76,21 @@ export interface OpenParts {
 
 /** The bot with all its commands and policies, not started yet. */
 export function assemble(parts: OpenParts): Bot {
-  return new Bot({ ...parts, judge: judgeFor(parts.config), commands, clusterOption, habit });
+  const { config, store, clock, log } = parts;
+  const github = openGithub({
+    ...config.github,
+    ...(config.github.ca ? { ca: readFileSync(config.github.ca, 'utf8') } : {}),
+    clock,
+    remember: {
+      async read(login) {
+        const kept = await store.setting(`github/${login}`);
+        return kept === undefined ? undefined : JSON.parse(kept);
+      },
+      write: (login, what) => store.saveSetting(`github/${login}`, JSON.stringify(what)),
+    },
+    log: (event) => log[event.level]({ github: event }, event.says),
+  });
+  return new Bot({ ...parts, github, judge: judgeFor(parts.config), commands, clusterOption, habit });
 }
 
 /** Chat platforms are loaded only when configured: their libraries are most of the memory. */

@@ -52,6 +52,21 @@ export class People {
     };
   }
 
+  /** Somebody listed, by key, by `@name` as typed, or by a mention of their account on this platform. */
+  find(
+    text: string,
+    platform: Platform,
+  ): { readonly id: string; readonly name: string; readonly github?: string } | undefined {
+    const mentioned = /^<@!?([A-Za-z0-9]+)(\|[^>]*)?>$/.exec(text)?.[1];
+    const asked = text.replace(/^@/, '').toLowerCase();
+    const found = Object.entries(this.#config.people).find(([id, entry]) =>
+      mentioned === undefined ? id.toLowerCase() === asked : entry[platform] === mentioned,
+    );
+    if (!found) return undefined;
+    const [id, { name, github }] = found;
+    return { id, name: name ?? id, ...(github ? { github } : {}) };
+  }
+
   /** Name for cards; the id where nobody by that id is listed. */
   nameOf(id: string): string {
     return this.#config.people[id]?.name ?? id;

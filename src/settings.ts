@@ -133,6 +133,18 @@ export const configSchema = z.strictObject({
   clusters: z
     .record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be lower-case letters, digits and dashes'), cluster)
     .describe('Clusters by the name people type.'),
+  github: z
+    .strictObject({
+      apiUrl: z
+        .url()
+        .default('https://api.github.com')
+        .describe('GitHub’s API; GitHub Enterprise: https://HOST/api/v3.'),
+      webUrl: z.url().optional().describe('Where LOGIN.keys is; by itself the one that belongs to apiUrl.'),
+      token: secret('Any token; none of its rights are needed, but GitHub answers it more often.').optional(),
+      ca: z.string().optional().describe('Path of a private CA, for GitHub Enterprise.'),
+    })
+    .prefault({})
+    .describe('Where people’s SSH keys are read.'),
   people: z
     .record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,31}$/), person)
     .default({})

@@ -49,6 +49,7 @@ describe('the menu', () => {
       'snapshot delete',
       'snapshot list',
       'snapshot rollback',
+      'ssh keys',
       'vm list',
       'vm reboot',
       'vm show',

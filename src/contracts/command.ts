@@ -3,6 +3,7 @@ import type { Card } from './card.ts';
 import type { MenuEntry } from './chat.ts';
 import type { Clock } from './clock.ts';
 import type { ClusterView } from './cluster.ts';
+import type { Github } from './github.ts';
 import type { HouseRules } from './house.ts';
 import type { Person } from './people.ts';
 import type { Plan } from './plan.ts';
@@ -112,6 +113,9 @@ export interface ReadContext extends AskContext {
   /** Names of the configured clusters the asker may see. */
   readonly clusters: readonly string[];
   readonly house: HouseRules;
+  readonly github: Pick<Github, 'keys'>;
+  /** Somebody under `people:` by id, name or a mention of their account; undefined for everybody else. */
+  findPerson(text: string): { readonly id: string; readonly name: string; readonly github?: string } | undefined;
 }
 
 /** Nodes that share a place, from the config, so that a cut between sites can be foretold. */

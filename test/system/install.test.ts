@@ -94,7 +94,15 @@ describe('a production install', () => {
   test('explains itself', async () => {
     const { out, ended } = bascule(['--help']);
     expect(await ended).toBe(0);
-    for (const verb of ['demo', 'start', 'setup slack', 'setup discord', 'policy check', 'policy explain', 'config schema'])
+    for (const verb of [
+      'demo',
+      'start',
+      'setup slack',
+      'setup discord',
+      'policy check',
+      'policy explain',
+      'config schema',
+    ])
       expect(out()).toContain(`bascule ${verb}`);
   });
 

@@ -135,6 +135,8 @@ export async function answerOf(
 ): Promise<Card> {
   const command = commandNamed(name) as ReadCommand;
   const context: ReadContext = {
+    github: { keys: () => Promise.reject(new Error('no GitHub in this view')) },
+    findPerson: () => undefined,
     asker: alice,
     clock,
     root: '/pve ',
