@@ -33,6 +33,7 @@ const ENV = {
   SLACK_SIGNING_SECRET: 'signs',
   DISCORD_BOT_TOKEN: 'discord-1',
   PVE_TOKEN: 'bascule@pve!watch=secret',
+  GITHUB_TOKEN: 'x',
   DATABASE_URL: 'postgresql://127.0.0.1/bascule',
 };
 const registry = makeRegistry(commands, ['off', 'home'], clusterOption);
