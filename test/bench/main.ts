@@ -8,6 +8,7 @@ import { type Duel, type Sides, WIDTH } from './duel.ts';
 import { footprint, type Kind } from './footprint.ts';
 import { benchPolicy } from './policy.ts';
 import { quorumAnswer } from './quorum.ts';
+import { benchShell } from './shell.ts';
 import { spread } from './stats.ts';
 import { type Row, table } from './table.ts';
 
@@ -17,7 +18,7 @@ import { type Row, table } from './table.ts';
  */
 const { values } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } });
 const quick = values.quick === true;
-const parts = { acks, policy, quorum, footprint: footprints };
+const parts = { acks, policy, quorum, shell, footprint: footprints };
 const chosen = (values.only?.split(',') ?? Object.keys(parts)).map((name) => {
   if (!Object.hasOwn(parts, name)) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`);
   return parts[name as keyof typeof parts];
@@ -82,6 +83,15 @@ async function quorum(): Promise<Row[]> {
   return [
     ...spreadRows(`quorum against one API call, ${THINKS_MS} ms per call as recorded`, await at(THINKS_MS), 1.2),
     ...spreadRows('quorum against one API call, simulator at full speed', await at(0), 1.2),
+  ];
+}
+
+async function shell(): Promise<Row[]> {
+  const [warmUp, count] = quick ? [48, 300] : [200, 2000];
+  const { alone, crowd } = await benchShell(warmUp ?? 0, count ?? 0);
+  return [
+    ...spreadRows('exec over the pool against raw ssh2', alone, 1.1),
+    ...spreadRows('exec over the pool against raw ssh2, 4 at once', crowd, 1.1),
   ];
 }
 
