@@ -1,5 +1,5 @@
 import { fail } from '../../src/contracts/failure.ts';
-import { HELPER } from './command.ts';
+import { COMMAND, HELPER } from './command.ts';
 import { nodeProgram, nodeProgramSha256 } from './node/program.ts';
 
 /** What one site wants of its nodes. Everything is checked, since it ends in a script that root runs. */
@@ -86,7 +86,7 @@ function checked(options: NodeSetupOptions): Site {
   for (const verb of verbs) if (!/^[a-z]+(?:\.[a-z]+){0,2}$/.test(verb)) wrong(`"${verb}" is no verb`);
   for (const place of from) if (!/^[0-9A-Fa-f:.]+(?:\/\d{1,3})?$/.test(place)) wrong(`"${place}" is no address`);
   const keyLine = [
-    `restrict,command="/usr/bin/sudo -n ${HELPER}"`,
+    `restrict,command="${COMMAND}"`,
     ...(from.length > 0 ? [`from="${from.join(',')}"`] : []),
     ...(api ? ['port-forwarding,permitopen="127.0.0.1:8006"'] : []),
   ].join(',');
@@ -116,7 +116,7 @@ function sshdOf({ account, jump, api }: Site): string {
     `Match User ${account}`,
     `    AuthorizedKeysFile ${KEYS}/%u`,
     '    AuthenticationMethods publickey',
-    `    ForceCommand /usr/bin/sudo -n ${HELPER}`,
+    `    ForceCommand ${COMMAND}`,
     '    PermitTTY no',
     '    X11Forwarding no',
     '    AllowAgentForwarding no',

@@ -52,6 +52,11 @@ export const ALL_VERBS = [
   'ct.features',
   'ct.unlock',
   'ct.script',
+  'file.versions',
+  'file.stat',
+  'file.show',
+  'file.restore',
+  'file.undo',
 ];
 
 export const OPEN_CONFIG = { v: 1, vmids: ['100-199'], verbs: ALL_VERBS, sudo: true, jump: ['bascule-jump'] };

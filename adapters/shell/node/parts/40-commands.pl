@@ -51,6 +51,8 @@ sub talk {
     my $reading = IO::Select->new($out, $err);
     my $writing = IO::Select->new;
     my $status;
+    # Ended from outside (the time limit in front of sudo): what was started goes first.
+    local $SIG{TERM} = sub { kill 'TERM', -$child; POSIX::_exit(143) };
     $in->blocking(0);
     if (length $feed) { $writing->add($in) }
     else              { close $in or $feed = '' }

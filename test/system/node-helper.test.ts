@@ -1,0 +1,310 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeProgramSha256 } from '../../adapters/shell/node/program.ts';
+import { nodeSetup } from '../../adapters/shell/setup.ts';
+import { hostileRequests } from '../bascule-node/hostile.ts';
+import { openNode } from '../bascule-node/world.ts';
+import { openStage, ROOTFS, ran, type Stage, sh, unfit, VERBS, VMID } from './node/stage.ts';
+
+/** The helper as a site would have it: the printed script, OpenSSH, sudo and an unprivileged LXC container. */
+const MARKER = 'bascule:run-1';
+
+/** `YYYYMMDDHHMMSSZ`, as sshd reads an expiry. */
+const utc = (seconds: number): string =>
+  `${new Date(Date.now() + seconds * 1000).toISOString().replace(/[-:T]|\.\d+Z$/g, '')}Z`;
+
+describe.skipIf(unfit() !== undefined)('the helper on a node', () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await openStage();
+  });
+  afterAll(() => stage?.close());
+  const publicKey = (name: string): string => {
+    const file = join(stage.folder, name);
+    rmSync(file, { force: true });
+    sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', file);
+    return readFileSync(`${file}.pub`, 'utf8').split(' ').slice(0, 2).join(' ');
+  };
+
+  describe('is reached', () => {
+    test('by the forced command and sudo, whatever command the key asks for', async () => {
+      const hello = await stage.ask('hello', {});
+      expect(hello).toMatchObject({ ok: true, id: 'run-1' });
+      expect(hello.result.sha256).toBe(nodeProgramSha256());
+      expect(hello.result.known).toEqual([...VERBS].sort());
+    });
+
+    test('with a request of nearly 256 KiB, whose bytes arrive as they were sent', async () => {
+      const lines = Array.from({ length: 15 }, () => `ssh-ed25519 ${'A'.repeat(16_000)} x`);
+      const answer = await stage.ask('ct.keys.set', { vmid: VMID, user: 'alice', marker: MARKER, lines });
+      expect(answer.error.why).toContain('lines[0]');
+    });
+
+    test('without a terminal, a shell, a forward, or a file', async () => {
+      const { stdout } = await stage.ssh(['-tt', 'bascule@127.0.0.1'], '{}');
+      expect(stdout).not.toMatch(/[$#] $/);
+      const forward = await stage.ssh(['-W', '127.0.0.1:22', 'bascule@127.0.0.1']);
+      expect([forward.code, forward.stderr]).toEqual([255, expect.stringContaining('administratively prohibited')]);
+      const copied = await ran('scp', [
+        '-F',
+        'none',
+        '-P',
+        String(stage.port),
+        '-o',
+        `UserKnownHostsFile=${join(stage.folder, 'known_hosts')}`,
+        '-i',
+        join(stage.folder, 'bot'),
+        'bascule@127.0.0.1:/etc/passwd',
+        join(stage.folder, 'stolen'),
+      ]);
+      expect(copied.code).not.toBe(0);
+    });
+
+    test('as root never, and with another key never', async () => {
+      publicKey('other');
+      const root = await stage.ssh(['root@127.0.0.1', 'id']);
+      expect([root.code, root.stdout]).toEqual([255, '']);
+      const other = await ran('ssh', [
+        '-F',
+        'none',
+        '-p',
+        String(stage.port),
+        '-o',
+        `UserKnownHostsFile=${join(stage.folder, 'known_hosts')}`,
+        '-o',
+        'BatchMode=yes',
+        '-o',
+        'IdentitiesOnly=yes',
+        '-i',
+        join(stage.folder, 'other'),
+        'bascule@127.0.0.1',
+      ]);
+      expect(other.stderr).toContain('Permission denied');
+    });
+
+    test('by sudo without arguments only', async () => {
+      const as = (...argv: string[]) => ran('runuser', ['-u', 'bascule', '--', 'sudo', '-n', ...argv], '{}');
+      expect(JSON.parse((await as('/usr/local/sbin/bascule-node')).stdout).error.kind).toBe('bad-input');
+      for (const argv of [
+        ['/usr/local/sbin/bascule-node', '--help'],
+        ['id'],
+        ['perl', '/usr/local/sbin/bascule-node'],
+        ['-u', 'nobody', '/usr/local/sbin/bascule-node'],
+        ['PERL5LIB=/tmp', '/usr/local/sbin/bascule-node'],
+      ]) {
+        const refused = await as(...argv);
+        expect([refused.code, refused.stdout], argv.join(' ')).toEqual([1, '']);
+      }
+    });
+
+    test('with nothing in its config that others could have written', async () => {
+      sh('chmod', '666', '/etc/bascule-node.json');
+      expect((await stage.ask('hello', {})).error).toMatchObject({ kind: 'forbidden' });
+      sh('chmod', '644', '/etc/bascule-node.json');
+      sh('chown', 'bascule', '/etc/bascule-node.json');
+      expect((await stage.ask('hello', {})).error.why).toContain('does not belong to root');
+      sh('chown', 'root', '/etc/bascule-node.json');
+      expect((await stage.ask('hello', {})).ok).toBe(true);
+    });
+  });
+
+  test('the set-up script run again changes nothing, and mends what was altered', async () => {
+    const again = await ran('sh', [join(stage.folder, 'setup.sh')]);
+    expect([again.code, again.stdout]).toEqual([0, 'nothing to change\n']);
+    writeFileSync('/usr/local/sbin/bascule-node', '#!/bin/sh\n');
+    writeFileSync('/etc/bascule-node.json', '{"v":1,"vmids":[990103],"verbs":["hello"]}');
+    expect((await ran('sh', [join(stage.folder, 'setup.sh')])).stdout).toBe('wrote /usr/local/sbin/bascule-node\n');
+    expect((await stage.ask('hello', {})).result).toMatchObject({ sha256: nodeProgramSha256(), verbs: ['hello'] });
+    rmSync('/etc/bascule-node.json');
+    await ran('sh', [join(stage.folder, 'setup.sh')]);
+    expect((await stage.ask('hello', {})).result.verbs).toEqual([...VERBS].sort());
+  });
+
+  test('the Ansible role does what the script does, and finds nothing left to change after it', async () => {
+    const setup = nodeSetup({
+      publicKey: readFileSync(join(stage.folder, 'bot.pub'), 'utf8'),
+      jump: 'bascule-jump',
+      vmids: ['990100-990199'],
+      verbs: VERBS,
+      sudo: true,
+    });
+    for (const [path, text] of Object.entries(setup.ansible)) {
+      const file = join(stage.folder, 'roles/bascule', path);
+      sh('mkdir', '-p', join(file, '..'));
+      writeFileSync(file, text);
+    }
+    writeFileSync(join(stage.folder, 'play.yml'), '- hosts: all\n  roles: [bascule]\n');
+    const played = await ran('ansible-playbook', ['-i', 'localhost,', '-c', 'local', join(stage.folder, 'play.yml')]);
+    expect(played.code, played.stdout + played.stderr).toBe(0);
+    expect(played.stdout).toMatch(/changed=0 .*failed=0/);
+  });
+
+  test('perlcritic finds nothing at severity 4, and warnings none', async () => {
+    expect(await ran('perlcritic', ['--quiet', '--severity', '4', '/usr/local/sbin/bascule-node'])).toMatchObject({
+      code: 0,
+      stdout: '',
+    });
+    const sandbox = new URL('../../adapters/shell/node/parts/sandbox.pl', import.meta.url).pathname;
+    expect(await ran('perlcritic', ['--quiet', '--severity', '5', sandbox])).toMatchObject({ code: 0, stdout: '' });
+    expect((await ran('perl', ['-wTc', '/usr/local/sbin/bascule-node'])).stderr.trim()).toBe(
+      '/usr/local/sbin/bascule-node syntax OK',
+    );
+  });
+
+  describe('people in a real container', () => {
+    const login = (name: string, key: string, ...command: string[]) => {
+      const proxy = `lxc-attach -n ${VMID} --clear-env -- /usr/sbin/sshd -i -f /etc/sshd_config`;
+      return ran('ssh', [
+        '-F',
+        'none',
+        '-o',
+        `ProxyCommand=${proxy}`,
+        '-o',
+        'StrictHostKeyChecking=no',
+        '-o',
+        'UserKnownHostsFile=/dev/null',
+        '-o',
+        'BatchMode=yes',
+        '-o',
+        'IdentitiesOnly=yes',
+        '-o',
+        'LogLevel=ERROR',
+        '-i',
+        join(stage.folder, key),
+        `${name}@ct`,
+        ...command,
+      ]);
+    };
+    beforeAll(() => {
+      sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(stage.folder, 'ct'));
+      writeFileSync(`${ROOTFS}/etc/ct_host`, readFileSync(join(stage.folder, 'ct')), { mode: 0o600 });
+      writeFileSync(`${ROOTFS}/etc/sshd_config`, 'HostKey /etc/ct_host\nUsePAM no\n');
+      sh('chown', '100000:100000', `${ROOTFS}/etc/ct_host`);
+    });
+
+    test('an account with a lease lets its key in, until sshd itself ends the lease', async () => {
+      const key = publicKey('alice');
+      const made = await stage.ask('ct.user.ensure', { vmid: VMID, user: 'alice', sudo: true, marker: MARKER });
+      expect(made.error).toBeUndefined();
+      expect(sh('stat', '-c', '%a %u', `${ROOTFS}/etc/sudoers.d/bascule-alice`).trim()).toBe('440 100000');
+      const set = (lines: string[]) => stage.ask('ct.keys.set', { vmid: VMID, user: 'alice', marker: MARKER, lines });
+      expect((await set([`restrict,pty,expiry-time="${utc(3600)}" ${key} ${MARKER}`])).result).toMatchObject({
+        changed: true,
+      });
+      expect(sh('stat', '-c', '%a %u %n', `${ROOTFS}/home/alice/.ssh/authorized_keys`)).toMatch(/^600 10100[01] /);
+      expect(await login('alice', 'alice', 'id', '-un')).toMatchObject({ code: 0, stdout: 'alice\n' });
+      expect((await set([`restrict,pty,expiry-time="${utc(-60)}" ${key} ${MARKER}`])).result).toMatchObject({
+        changed: true,
+      });
+      expect((await login('alice', 'alice', 'id')).stderr).toContain('Permission denied');
+    });
+
+    test('are told with their keys, their sudo and what is not ours', async () => {
+      writeFileSync(`${ROOTFS}/home/alice/.ssh/authorized_keys`, `${publicKey('foreign')} hand made\n`);
+      const { users } = (await stage.ask('ct.users', { vmid: VMID })).result;
+      expect(users).toHaveLength(1);
+      expect(users[0]).toMatchObject({ name: 'alice', locked: true, sudo: true, ours: true });
+      expect(users[0].keys[0]).toMatchObject({ ours: false, comment: 'hand made' });
+      expect(users[0].keys[0].fingerprint).toBe(
+        sh('ssh-keygen', '-lf', join(stage.folder, 'foreign.pub')).split(' ')[1],
+      );
+    });
+
+    test('who turn their key file into a link to the shadow file read and write nothing through it', async () => {
+      const shadow = readFileSync(`${ROOTFS}/etc/shadow`, 'utf8');
+      sh(
+        'sh',
+        '-c',
+        `rm ${ROOTFS}/home/alice/.ssh/authorized_keys; ln -s /etc/shadow ${ROOTFS}/home/alice/.ssh/authorized_keys`,
+      );
+      const { users } = (await stage.ask('ct.users', { vmid: VMID })).result;
+      expect(users[0].keys).toEqual([]);
+      expect(users[0].troubles[0]).toContain('Permission denied');
+      const set = await stage.ask('ct.keys.set', {
+        vmid: VMID,
+        user: 'alice',
+        marker: MARKER,
+        lines: [`${publicKey('x')} ${MARKER}`],
+      });
+      expect(set.error).toMatchObject({ kind: 'refused' });
+      expect(readFileSync(`${ROOTFS}/etc/shadow`, 'utf8')).toBe(shadow);
+    });
+
+    test('who leave are gone with their processes, their sudo and their home', async () => {
+      stage.inside('runuser', '-u', 'alice', '--', '/bin/sh', '-c', 'sleep 1000 >/dev/null 2>&1 &');
+      const gone = await stage.ask('ct.user.remove', { vmid: VMID, user: 'alice', home: 'remove' });
+      expect(gone.error).toBeUndefined();
+      expect(sh('ls', '-A', `${ROOTFS}/home`, `${ROOTFS}/etc/sudoers.d`)).not.toContain('alice');
+      expect((await stage.ask('ct.users', { vmid: VMID })).result.users).toEqual([]);
+      expect(stage.inside('ps', '-eo', 'args')).not.toContain('sleep 1000');
+    });
+
+    test('get a script run once, whose words come back', async () => {
+      const script = '#!/bin/bash\necho "I am $(id -un)"; cat /proc/self/uid_map; env | sort; exit 4\n';
+      const done = await stage.ask('ct.script', { vmid: VMID, run: 'post-1', script });
+      expect(done.result.exit).toBe(4);
+      expect(done.result.stdout.text).toMatch(/^I am root\n\s+0\s+100000\s+65536\n/);
+      expect(done.result.stdout.text).not.toMatch(/SUDO|SSH/);
+      expect((await stage.ask('ct.script', { vmid: VMID, run: 'post-1', script })).error.kind).toBe('conflict');
+    });
+
+    test('jump through the node to where their line lets them, and no further', async () => {
+      const key = publicKey('jumper');
+      const { createServer } = await import('node:net');
+      const server = createServer((socket) => socket.end('hello from the container\n'));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as { port: number };
+      const line = `restrict,port-forwarding,permitopen="127.0.0.1:${port}",expiry-time="${utc(3600)}" ${key} ${MARKER}`;
+      expect(
+        (await stage.ask('jump.keys.set', { user: 'bascule-jump', marker: MARKER, lines: [line] })).result,
+      ).toMatchObject({ changed: true });
+      const jump = (...argv: string[]) =>
+        ran('ssh', [
+          '-F',
+          'none',
+          '-p',
+          String(stage.port),
+          '-o',
+          `UserKnownHostsFile=${join(stage.folder, 'known_hosts')}`,
+          '-o',
+          'BatchMode=yes',
+          '-o',
+          'IdentitiesOnly=yes',
+          '-i',
+          join(stage.folder, 'jumper'),
+          ...argv,
+        ]);
+      expect((await jump('-W', `127.0.0.1:${port}`, 'bascule-jump@127.0.0.1')).stdout).toBe(
+        'hello from the container\n',
+      );
+      expect((await jump('-W', '127.0.0.1:22', 'bascule-jump@127.0.0.1')).stderr).toContain(
+        'administratively prohibited',
+      );
+      const command = await jump('bascule-jump@127.0.0.1', 'id');
+      expect([command.code, command.stdout.includes('uid=')]).toEqual([1, false]);
+      await stage.ask('jump.keys.set', { user: 'bascule-jump', marker: MARKER, lines: [] });
+      expect((await jump('-W', `127.0.0.1:${port}`, 'bascule-jump@127.0.0.1')).stderr).toContain('Permission denied');
+      server.close();
+    });
+  });
+
+  test('100,000 hostile requests each get an answer, and none reaches a shell', async () => {
+    const node = openNode();
+    node.guest(103, 'hostname: x\nrootfs: local-zfs:subvol-103-disk-0\nunprivileged: 1\n');
+    const kinds = new Map<number, number>();
+    for (let batch = 0; batch < 20; batch += 1) {
+      const requests = hostileRequests(5000, 1000 + batch);
+      const answers = await node.many(requests);
+      expect(answers).toHaveLength(requests.length);
+      for (const { code, answer } of answers) {
+        if (![0, 2, 3, 4, 5, 6, 7, 8, 9].includes(code)) throw new Error(JSON.stringify(answer));
+        kinds.set(code, (kinds.get(code) ?? 0) + 1);
+      }
+    }
+    for (const { argv } of node.calls()) expect(argv.join('\n')).not.toContain('bascule-was-here');
+    expect(sh('ls', '/tmp')).not.toContain('bascule-was-here');
+    console.log(`answers by exit code: ${JSON.stringify(Object.fromEntries(kinds))}`);
+    node.remove();
+  }, 900_000);
+});

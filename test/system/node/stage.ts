@@ -1,0 +1,186 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { nodeSetup } from '../../../adapters/shell/setup.ts';
+
+/**
+ * A real node as far as Debian goes: the set-up script as it is printed, OpenSSH, sudo, LXC with an unprivileged
+ * container. Only pct and zfs are small stand-ins, since they exist on Proxmox alone (see the scripts beside this).
+ */
+const here = new URL('.', import.meta.url).pathname;
+const STANDINS = ['/usr/sbin/pct', '/usr/sbin/zfs'];
+export const VMID = 990_103;
+export const ROOTFS = `/var/lib/bascule-test/rpool/subvol-${VMID}-disk-0`;
+
+const programs = [
+  '/usr/sbin/sshd',
+  '/usr/bin/sudo',
+  '/usr/bin/lxc-start',
+  '/usr/bin/newuidmap',
+  '/usr/bin/perlcritic',
+  '/usr/bin/setfacl',
+  '/usr/bin/setfattr',
+  '/usr/bin/ansible-playbook',
+];
+
+/** Why these tests cannot run here; undefined when they can. In CI they must. */
+export function unfit(): string | undefined {
+  const missing = programs.filter((path) => !existsSync(path));
+  const why =
+    process.getuid?.() !== 0
+      ? 'only root can make containers and accounts'
+      : missing.length > 0
+        ? `missing: ${missing.join(', ')}`
+        : existsSync('/usr/bin/pveversion')
+          ? 'this is a real Proxmox node, which no test touches'
+          : undefined;
+  if (why !== undefined && process.env['BASCULE_CI'] === '1') throw new Error(`the node tests must run in CI: ${why}`);
+  if (why !== undefined) console.log(`the tests of the node's helper are skipped: ${why}`);
+  return why;
+}
+
+export const sh = (program: string, ...argv: string[]): string =>
+  execFileSync(program, argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function ran(program: string, argv: readonly string[], stdin: string | Uint8Array = ''): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, argv);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    child.on('error', reject).on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+    child.stdin.on('error', () => undefined); // a refused login closes it early
+    child.stdin.end(stdin);
+  });
+}
+
+export interface Stage {
+  readonly folder: string;
+  readonly port: number;
+  /** As the bot would: over SSH, through the forced command and sudo. */
+  // biome-ignore lint/suspicious/noExplicitAny: the answer's shape is what the tests are about
+  ask(verb: string, args: object, mode?: string, id?: string): Promise<any>;
+  ssh(argv: readonly string[], stdin?: string | Uint8Array): Promise<Ran>;
+  container(what: 'start' | 'stop'): void;
+  /** Runs inside the container. */
+  inside(...argv: string[]): string;
+  close(): Promise<void>;
+}
+
+export const VERBS =
+  'hello zfs.snapshots ct.users ct.user.ensure ct.user.remove ct.keys.set jump.keys.set ct.features ct.unlock ct.script file.versions file.stat file.show file.restore file.undo'.split(
+    ' ',
+  );
+
+export async function openStage(): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), 'bascule-system-'));
+  for (const path of STANDINS) sh('install', '-m', '755', join(here, path.split('/').at(-1)!), path);
+  sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'bot'));
+  sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'host'));
+  rmSync('/etc/bascule-node.json', { force: true });
+  const setup = nodeSetup({
+    publicKey: readFileSync(join(folder, 'bot.pub'), 'utf8'),
+    jump: 'bascule-jump',
+    vmids: ['990100-990199'],
+    verbs: VERBS,
+    sudo: true,
+  });
+  writeFileSync(join(folder, 'setup.sh'), setup.script);
+  sh('sh', join(folder, 'setup.sh'));
+  sh('sh', join(here, 'container.sh'), 'remove', String(VMID));
+  sh('sh', join(here, 'container.sh'), 'make', String(VMID));
+  sh('sh', join(here, 'container.sh'), 'start', String(VMID));
+  const { port, stop } = await startSshd(folder);
+  const known = readFileSync(join(folder, 'host.pub'), 'utf8').split(' ').slice(0, 2).join(' ');
+  writeFileSync(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${known}\n`);
+  const client = ['-F', 'none', '-p', String(port), '-o', `UserKnownHostsFile=${join(folder, 'known_hosts')}`];
+  const ssh = (argv: readonly string[], stdin?: string | Uint8Array): Promise<Ran> =>
+    ran(
+      'ssh',
+      [...client, '-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-i', join(folder, 'bot'), ...argv],
+      stdin,
+    );
+  return {
+    folder,
+    port,
+    ssh,
+    ask: async (verb, args, mode = 'run', id = 'run-1') => {
+      const { stdout, stderr } = await ssh(
+        ['bascule@127.0.0.1', 'anything at all; id'],
+        JSON.stringify({ v: 1, id, verb, mode, args }),
+      );
+      if (stdout === '') throw new Error(`no answer: ${stderr}`);
+      return JSON.parse(stdout);
+    },
+    container: (what) => void sh('sh', join(here, 'container.sh'), what, String(VMID)),
+    inside: (...argv) => sh('lxc-attach', '-n', String(VMID), '--clear-env', '--', ...argv),
+    close: async () => {
+      await stop();
+      sh('sh', join(here, 'container.sh'), 'remove', String(VMID));
+      for (const path of [
+        ...STANDINS,
+        '/usr/local/sbin/bascule-node',
+        '/etc/bascule-node.json',
+        '/etc/sudoers.d/bascule',
+        '/etc/ssh/sshd_config.d/50-bascule.conf',
+        '/etc/ssh/bascule-keys',
+        '/etc/ssh/bascule-jump',
+        '/var/lib/bascule-node',
+        '/var/lib/bascule-test',
+        '/run/bascule-node',
+        folder,
+      ])
+        rmSync(path, { recursive: true, force: true });
+      for (const name of ['bascule', 'bascule-jump']) sh('userdel', name);
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** sshd with this machine's own config and Bascule's part of it, on a port of its own. */
+async function startSshd(folder: string): Promise<{ port: number; stop(): Promise<void> }> {
+  const port = await freePort();
+  mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
+  writeFileSync(
+    join(folder, 'sshd_config'),
+    `Port ${port}\nListenAddress 127.0.0.1\nHostKey ${join(folder, 'host')}\nPidFile none\nUsePAM no\nPermitRootLogin no\nLogLevel VERBOSE\nMaxStartups 100\nInclude /etc/ssh/sshd_config.d/50-bascule.conf\n`,
+  );
+  const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(folder, 'sshd_config')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (text) => {
+      said += text;
+      if (said.includes('Server listening')) resolve();
+    });
+    child.on('exit', () => reject(new Error(`sshd did not start: ${said}`)));
+  });
+  return {
+    port,
+    stop: () =>
+      new Promise((resolve) => {
+        child.removeAllListeners('exit').on('exit', () => resolve());
+        child.kill();
+      }),
+  };
+}
