@@ -52,6 +52,7 @@ export const ALL_VERBS = [
   'ct.features',
   'ct.unlock',
   'ct.script',
+  'quorum.facts',
   'file.versions',
   'file.stat',
   'file.show',
@@ -96,7 +97,12 @@ export function openNode(extra: Record<string, unknown> = {}): NodeWorld {
     jumpKeys: path('jump'),
     passwd: path('passwd'),
     log: path('syslog'),
-    programs: { pct: path('pct'), zfs: path('zfs'), 'lxc-info': path('lxc-info') },
+    programs: {
+      pct: path('pct'),
+      zfs: path('zfs'),
+      'lxc-info': path('lxc-info'),
+      'corosync-quorumtool': path('quorumtool'),
+    },
     ...extra,
   };
   const world: NodeWorld = {

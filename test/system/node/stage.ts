@@ -80,7 +80,7 @@ export interface Stage {
 }
 
 export const VERBS =
-  'hello zfs.snapshots ct.users ct.user.ensure ct.user.remove ct.keys.set jump.keys.set ct.features ct.unlock ct.script file.versions file.stat file.show file.restore file.undo'.split(
+  'hello zfs.snapshots ct.users ct.user.ensure ct.user.remove ct.keys.set jump.keys.set ct.features ct.unlock ct.script quorum.facts file.versions file.stat file.show file.restore file.undo'.split(
     ' ',
   );
 

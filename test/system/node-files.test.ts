@@ -257,10 +257,11 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
       writeFileSync(`${snapshot}/etc/race/bascule-victim`, 'evil');
       asRoot(`chown -R 100000:100000 ${ROOTFS}/etc/race ${snapshot}/etc/race; ln -sfn /etc ${ROOTFS}/etc/race.link`);
       const { spawn } = await import('node:child_process');
-      // renameat2(RENAME_EXCHANGE) without a pause, as the container's own root could.
+      // renameat2(RENAME_EXCHANGE), as the container's own root could: now in bursts, now with pauses in which a
+      // restore comes far enough to be caught later.
       const swap = spawn('/usr/bin/perl', [
         '-e',
-        'while (1) { syscall 316, -100, $ARGV[0], -100, $ARGV[1], 2 }',
+        'while (1) { syscall 316, -100, $ARGV[0], -100, $ARGV[1], 2; select undef, undef, undef, rand 0.05 if rand() < 0.5 }',
         `${ROOTFS}/etc/race`,
         `${ROOTFS}/etc/race.link`,
       ]);
