@@ -183,9 +183,11 @@ test('hostile requests get an answer each, never reach a shell, and leave nothin
   const answers = await node.many(requests);
   expect(answers).toHaveLength(requests.length);
   for (const { code, answer } of answers) {
-    expect([0, 2, 3, 4, 5, 6, 7, 8, 9]).toContain(code);
+    expect([0, 2, 3, 4, 5, 6, 7, 8, 9], JSON.stringify(answer)).toContain(code);
     expect(answer.ok).toBe(code === 0);
   }
+  // Many get past the checks, or there would be nothing to see.
+  expect(answers.filter(({ code }) => code !== 2).length).toBeGreaterThan(50);
   expect(existsSync('/tmp/bascule-was-here')).toBe(false);
   for (const { argv } of node.calls()) expect(argv.join('\n')).not.toContain('bascule-was-here');
 });

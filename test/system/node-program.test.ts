@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeProgramSha256 } from '../../adapters/shell/node/program.ts';
@@ -107,6 +107,27 @@ describe.skipIf(unfit() !== undefined)('the helper on a node', () => {
       sh('chown', 'root', '/etc/bascule-node.json');
       expect((await stage.ask('hello', {})).ok).toBe(true);
     });
+  });
+
+  test.skipIf(existsSync('/dev/log'))('each call leaves its line in syslog', async () => {
+    const { spawn } = await import('node:child_process');
+    const listen =
+      'use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); bind($s, pack_sockaddr_un("/dev/log")) or die; chmod 0666, "/dev/log"; $| = 1; print "ready\\n"; while (recv $s, my $m, 9000, 0) { print "$m\\n" }';
+    const listener = spawn('/usr/bin/perl', ['-e', listen]);
+    let heard = '';
+    listener.stdout.on('data', (text) => {
+      heard += text;
+    });
+    try {
+      await expect.poll(() => heard).toContain('ready');
+      await stage.ask('ct.users', { vmid: 990_200 }, 'run', 'run-77');
+      await expect
+        .poll(() => heard)
+        .toMatch(/bascule-node\[\d+\]: id=run-77 verb=ct\.users mode=run vmid=990200 user=- outcome=forbidden ms=\d+/);
+    } finally {
+      listener.kill();
+      rmSync('/dev/log', { force: true });
+    }
   });
 
   test('the set-up script run again changes nothing, and mends what was altered', async () => {
