@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openStage, ROOTFS, ran, type Stage, sh, unfit, VMID } from './node/stage.ts';
+import { openStage, ROOTFS, ran, STAGE_TIMEOUT, type Stage, sh, unfit, VMID } from './node/stage.ts';
 
 /**
  * Files back from a snapshot, into a real unprivileged container, running and stopped, with the attacks of
@@ -17,7 +17,7 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
   let counter = 0;
   beforeAll(async () => {
     stage = await openStage();
-  });
+  }, STAGE_TIMEOUT);
   afterAll(() => stage?.close());
 
   const run = (): string => {
@@ -265,7 +265,7 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
         `${ROOTFS}/etc/race`,
         `${ROOTFS}/etc/race.link`,
       ]);
-      const helper = (id: string): string =>
+      const helper = (id: string, tries: number): string =>
         JSON.stringify({
           v: 1,
           id,
@@ -277,12 +277,12 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
             path: '/etc/race/bascule-victim',
             from: SNAP,
             overwrite: true,
-            stamp: '20261121T000000Z',
+            stamp: `20261121T${100_000 + tries}Z`,
           },
         });
       const ends = new Map<string, number>();
       for (let tries = 0; tries < 300; tries += 1) {
-        const { stdout } = await ran('/usr/local/sbin/bascule-node', [], helper(`race-${state}-${tries}`));
+        const { stdout } = await ran('/usr/local/sbin/bascule-node', [], helper(`race-${state}-${tries}`, tries));
         const answer = JSON.parse(stdout);
         const end = answer.ok ? 'restored' : answer.error.kind;
         ends.set(end, (ends.get(end) ?? 0) + 1);

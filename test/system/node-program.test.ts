@@ -5,7 +5,7 @@ import { nodeProgramSha256 } from '../../adapters/shell/node/program.ts';
 import { nodeSetup } from '../../adapters/shell/setup.ts';
 import { hostileRequests } from '../bascule-node/hostile.ts';
 import { openNode } from '../bascule-node/world.ts';
-import { openStage, ROOTFS, ran, type Stage, sh, unfit, VERBS, VMID } from './node/stage.ts';
+import { openStage, ROOTFS, ran, STAGE_TIMEOUT, type Stage, sh, unfit, VERBS, VMID } from './node/stage.ts';
 
 /** The helper as a site would have it: the printed script, OpenSSH, sudo and an unprivileged LXC container. */
 const MARKER = 'bascule:run-1';
@@ -18,7 +18,7 @@ describe.skipIf(unfit() !== undefined)('the helper on a node', () => {
   let stage: Stage;
   beforeAll(async () => {
     stage = await openStage();
-  });
+  }, STAGE_TIMEOUT);
   afterAll(() => stage?.close());
   const publicKey = (name: string): string => {
     const file = join(stage.folder, name);
@@ -112,7 +112,7 @@ describe.skipIf(unfit() !== undefined)('the helper on a node', () => {
   test.skipIf(existsSync('/dev/log'))('each call leaves its line in syslog', async () => {
     const { spawn } = await import('node:child_process');
     const listen =
-      'use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); bind($s, pack_sockaddr_un("/dev/log")) or die; chmod 0666, "/dev/log"; $| = 1; print "ready\\n"; while (recv $s, my $m, 9000, 0) { print "$m\\n" }';
+      'use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); bind($s, pack_sockaddr_un("/dev/log")) or die; chmod 0666, "/dev/log"; $| = 1; print "ready\\n"; while (defined recv $s, my $m, 9000, 0) { print "$m\\n" }';
     const listener = spawn('/usr/bin/perl', ['-e', listen]);
     let heard = '';
     listener.stdout.on('data', (text) => {

@@ -84,7 +84,28 @@ export const VERBS =
     ' ',
   );
 
+const LOCK = '/run/bascule-test.pid';
+
+/** The stage takes accounts, programs and a container of the whole machine: one run at a time, others wait. */
+async function alone(): Promise<void> {
+  for (;;) {
+    try {
+      writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = existsSync(LOCK) ? readFileSync(LOCK, 'utf8') : '';
+    if (/^\d+$/.test(holder) && !existsSync(`/proc/${holder}`)) rmSync(LOCK, { force: true });
+    else await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+/** Long enough to wait for another run of these tests on the same machine. */
+export const STAGE_TIMEOUT = 900_000;
+
 export async function openStage(): Promise<Stage> {
+  await alone();
   const folder = mkdtempSync(join(tmpdir(), 'bascule-system-'));
   for (const path of STANDINS) sh('install', '-m', '755', join(here, path.split('/').at(-1)!), path);
   sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'bot'));
@@ -144,6 +165,7 @@ export async function openStage(): Promise<Stage> {
       ])
         rmSync(path, { recursive: true, force: true });
       for (const name of ['bascule', 'bascule-jump']) sh('userdel', name);
+      rmSync(LOCK, { force: true });
     },
   };
 }
