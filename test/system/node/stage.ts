@@ -36,6 +36,11 @@ export function unfit(): string | undefined {
         : existsSync('/usr/bin/pveversion')
           ? 'this is a real Proxmox node, which no test touches'
           : undefined;
+  // They make accounts and write below /etc: nobody's own machine is changed without being asked.
+  if (why === undefined && process.env['BASCULE_CI'] !== '1') {
+    console.log("the tests of the node's helper are skipped: they change this machine; set BASCULE_CI=1 to run them");
+    return 'not asked for';
+  }
   if (why !== undefined && process.env['BASCULE_CI'] === '1') throw new Error(`the node tests must run in CI: ${why}`);
   if (why !== undefined) console.log(`the tests of the node's helper are skipped: ${why}`);
   return why;
