@@ -46,6 +46,79 @@ const ctRules = z
   })
   .describe('House rules for new containers.');
 
+/** `8h`, `36h`, `5d`, `2w`, `2m` (months of 30 days); seconds. */
+const duration = (about: string) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,4}(min|h|d|w|m|y)$/, 'must be a number with min, h, d, w, m (months) or y, for example 8h')
+    .transform(seconds)
+    .describe(about);
+
+export function seconds(text: string): number {
+  const [, count = '0', unit = 'h'] = /^(\d+)([a-z]+)$/.exec(text) ?? [];
+  const each = { min: 60, h: 3600, d: 86_400, w: 604_800, m: 2_592_000, y: 31_536_000 }[unit] ?? 0;
+  return Number(count) * each;
+}
+
+const hostKeys = z
+  .array(z.string().regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'must be a fingerprint as ssh-keygen -lf prints it, SHA256:…'))
+  .min(1)
+  .describe('Fingerprints of its host keys, read on its console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub.');
+const port = z.int().min(1).max(65535).default(22).describe('SSH port.');
+const account = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be an account name');
+
+const shell = z
+  .strictObject({
+    user: account.default('bascule').describe('The account `bascule setup node` makes.'),
+    key: secret('Private key, for example ${file:id_ed25519}.').optional(),
+    agent: z.string().optional().describe('Socket of an SSH agent, instead of key.'),
+    nodes: z
+      .record(z.string(), z.strictObject({ host: z.string().describe('Name or address.'), port, hostKeys }))
+      .describe('The nodes by their Proxmox names. Nodes that are left out are asked nothing over SSH.'),
+    jump: z
+      .strictObject({ host: z.string().describe('Name or address.'), port, user: account, hostKeys })
+      .optional()
+      .describe('A host on the way to all nodes; the same key logs in there.'),
+  })
+  .refine(({ key, agent }) => (key === undefined) !== (agent === undefined), { message: 'give key or agent' })
+  .describe('SSH to the nodes, for what the API cannot do. Without it those commands say what they lack.');
+
+const access = z
+  .strictObject({
+    lease: duration('How long a grant lasts when nobody says.').prefault('8h'),
+    longest: duration('The most anybody may ask for.').prefault('90d'),
+    sudo: z.boolean().default(true).describe('May sudo be asked for at all; policy decides for whom.'),
+    jump: z
+      .strictObject({
+        node: z.string().describe('Node people jump through.'),
+        account: account.default('bascule-jump').describe('Its jump account, as `bascule setup node` makes it.'),
+        host: z.string().describe('How people reach that node from outside.'),
+        port,
+      })
+      .optional()
+      .describe('The way in. Without it grants say nothing of how to reach the container.'),
+    removedKeys: z
+      .enum(['ask', 'apply'])
+      .default('ask')
+      .describe('A key its owner took away from GitHub: ask, or end it at once as Automation::key-drift.'),
+  })
+  .describe('People’s SSH access to containers.');
+
+const snapshotRule = z
+  .strictObject({
+    vmids: z.array(z.int().min(100)).default([]).describe('Guests by number.'),
+    tags: names.default([]).describe('Guests with any of these tags.'),
+    keep: z
+      .strictObject({
+        hourly: duration('Hourly ones.').optional(),
+        daily: duration('Daily ones.').optional(),
+        weekly: duration('Weekly ones.').optional(),
+        monthly: duration('Monthly ones.').optional(),
+      })
+      .describe('How long each class is kept, for example 36h, 5d, 2m; a class that is not named is not made.'),
+  })
+  .describe('Snapshots on a schedule. Only what Bascule made is ever deleted.');
+
 const cluster = z
   .strictObject({
     urls: z
@@ -71,8 +144,27 @@ const cluster = z
       .record(z.string(), names)
       .default({})
       .describe('Which nodes share a place, so that the effect of a cut between them can be told.'),
+    alerts: z
+      .array(
+        z.union([
+          z.strictObject({ slack: z.string().describe('Slack channel id (C…).') }),
+          z.strictObject({ discord: z.string().describe('Discord channel id.') }),
+          z.strictObject({ web: z.string().describe('Channel of the demo’s web chat.') }),
+        ]),
+      )
+      .default([])
+      .describe('Channels where the bot speaks of its own accord.'),
+    shell: shell.optional(),
     house: z
-      .strictObject({ ct: ctRules.prefault({}) })
+      .strictObject({
+        ct: ctRules.prefault({}),
+        ssh: access.prefault({}),
+        scripts: z
+          .record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,31}$/), z.string())
+          .default({})
+          .describe('Post-install scripts for new containers: name and path of the file.'),
+        snapshots: z.array(snapshotRule).default([]).describe('Snapshots on a schedule.'),
+      })
       .prefault({})
       .describe('House rules.'),
   })
@@ -164,6 +256,17 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Who may, and with whose approval.'),
+  automations: z
+    .record(
+      z.string(),
+      z.strictObject({
+        enabled: z.boolean().default(true).describe('Whether it runs.'),
+        schedule: z.string().optional().describe('Cron pattern of five fields, in the cluster’s zone.'),
+        budget: z.int().min(0).max(100_000).optional().describe('Requests it may make a day and cluster.'),
+      }),
+    )
+    .default({})
+    .describe('The bot’s own schedules by name (README.md lists them).'),
   readonly: z.boolean().default(false).describe('Watch only: nothing can be changed.'),
   requestHours: z.number().min(0.1).max(168).default(1).describe('Hours until a request nobody approved expires.'),
   store: z

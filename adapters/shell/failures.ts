@@ -1,9 +1,6 @@
 import { Failed, type Failure, type FailureKind, failure } from '../../src/contracts/failure.ts';
 import { cut, visible } from '../../src/contracts/visible.ts';
 
-/** `run` does it; `probe` finds out whether it was done, and `dry-run` says what it would do. */
-export type Mode = 'run' | 'probe' | 'dry-run';
-
 /** What was asked and where, for the words of a failure. */
 export interface Errand {
   readonly node: string;

@@ -1,14 +1,14 @@
 import type { Clock } from '../../src/contracts/clock.ts';
 import { fail } from '../../src/contracts/failure.ts';
-import type { Json } from '../../src/contracts/plan.ts';
+import type { Hello, NodeRequest, RequestLimits, Shell } from '../../src/contracts/shell.ts';
 import { Alarms } from './alarms.ts';
 import type { Host } from './dial.ts';
 import { forward, Line, type ShellLog, type Timings, usualTimings } from './line.ts';
-import { type Hello, Node, type NodeRequest, type RequestLimits } from './node.ts';
+import { Node } from './node.ts';
 
 export { COMMAND, HELPER, NODE_SECONDS } from './command.ts';
 export { quoteArgs } from './quote.ts';
-export type { Hello, Host, NodeRequest, RequestLimits, ShellLog, Timings };
+export type { Hello, Host, NodeRequest, RequestLimits, Shell, ShellLog, Timings };
 
 export interface ShellOptions {
   /** By the node's own name. */
@@ -26,17 +26,6 @@ export interface ShellOptions {
   readonly log: ShellLog;
   /** Milliseconds. */
   readonly timings?: Partial<Timings>;
-}
-
-/** Work on the nodes that the Proxmox API cannot do. Everything throws Failed, whose `sent` tells how far it got. */
-export interface Shell {
-  /** Whether this node can be asked at all. */
-  has(node: string): boolean;
-  /** Asks the helper on a node and returns its answer, which is foreign data: parse it. */
-  ask(node: string, request: NodeRequest, limits?: RequestLimits): Promise<Json>;
-  /** What the helper there is. Not held against `sha256`, so that a doctor can tell. */
-  hello(node: string): Promise<Hello>;
-  close(): Promise<void>;
 }
 
 /** Connects to nothing yet. Throws Failed bad-input for options that cannot be right. */

@@ -2,45 +2,14 @@ import type { ClientChannel } from 'ssh2';
 import { z } from 'zod';
 import { Failed } from '../../src/contracts/failure.ts';
 import type { Json } from '../../src/contracts/plan.ts';
+import type { Hello, NodeRequest, RequestLimits } from '../../src/contracts/shell.ts';
 import type { Alarms } from './alarms.ts';
 import { read } from './answer.ts';
 import { COMMAND, HELPER, NODE_SECONDS } from './command.ts';
 import { type Bounds, exchange } from './exchange.ts';
-import { type Errand, lost, type Mode, NoConnection, notSent, unconnected, unfit, words } from './failures.ts';
+import { type Errand, lost, NoConnection, notSent, unconnected, unfit, words } from './failures.ts';
 import { exec, Line, type LineOptions } from './line.ts';
 import { Slots } from './slots.ts';
-
-/** One request to the helper, as it travels: one JSON object on its standard input, with `v: 1`. */
-export interface NodeRequest {
-  /** A verb of the helper, such as `hello` (node/README.md). */
-  readonly verb: string;
-  readonly mode: Mode;
-  /** The run's id, or one made up for looking; the node writes it into its log and its answer. */
-  readonly id: string;
-  readonly args: Json;
-}
-
-export interface RequestLimits {
-  /** From the moment the request is sent; 60 unless told, at most {@link NODE_SECONDS}. */
-  readonly seconds?: number;
-  /** Of the answer; 1 MiB unless told, at most 16 MiB. */
-  readonly bytes?: number;
-  /** The verb changes nothing even when it is run: a lost answer is then no doubt. */
-  readonly looks?: boolean;
-}
-
-/** What a helper says about itself. */
-export interface Hello {
-  readonly version: string;
-  /** Of its own file, hex. It finds a helper of another version; against root on that node nothing of ours helps. */
-  readonly sha256: string;
-  /** Verbs it knows, and those and the vmids (`100`, `200-299`) that the node's own config allows. */
-  readonly known: readonly string[];
-  readonly verbs: readonly string[];
-  readonly vmids: readonly string[];
-  readonly sudo: boolean;
-  readonly jump: readonly string[];
-}
 
 const names = z.array(z.string().max(100)).max(10_000);
 const hello = z.object({

@@ -4,7 +4,8 @@ export type Platform = 'slack' | 'discord' | 'web';
 
 /** Who did something, by the platform's stable id. `name` is for display only and decides nothing. */
 export interface Actor {
-  readonly platform: Platform;
+  /** `bot`: one of our schedules, by its name. No chat ever says so. */
+  readonly platform: Platform | 'bot';
   readonly id: string;
   readonly name: string;
 }

@@ -1,4 +1,4 @@
-import type { Call, GuestType, Probe } from './plan.ts';
+import type { Effect, Filling, GuestType, Json, Probe } from './plan.ts';
 
 export type { GuestType } from './plan.ts';
 
@@ -38,6 +38,10 @@ export interface ClusterView {
   snapshots(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<Snapshots>;
   /** Whether every volume of the guest can be snapshotted; one that cannot spoils it for the whole guest. */
   canSnapshot(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<boolean>;
+  /** Names below a folder in a backup on PBS, or the entry itself for a file; throws not-found. `volid` is of {@link backups}. */
+  backupFiles(node: string, storage: string, volid: string, path: string): Promise<readonly BackupFile[]>;
+  /** A file out of a backup on PBS, at most `limit` bytes of it. */
+  backupFile(node: string, storage: string, volid: string, path: string, limit: number): Promise<Uint8Array>;
   /** Our token's own privileges: path → privilege names. */
   permissions(): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
 }
@@ -53,8 +57,11 @@ export interface ClusterConnection {
 /** Changing a cluster. Only running steps hold one, and it refuses any call outside their approved plan. */
 export interface Cluster {
   readonly name: string;
-  /** Makes the call. Failed.failure.sent tells whether it may have been executed. */
-  send(call: Call): Promise<Answer>;
+  /**
+   * Makes the call, its holes filled. Failed.failure.sent tells whether it may have been executed. `onLog` hears how a
+   * long one gets on.
+   */
+  send(call: Effect, onLog?: (line: string) => void): Promise<Answer>;
   /** Follows a task to its end, tolerating unreachable nodes for two minutes; throws Failed sent unknown after that. */
   followTask(upid: string, onLog?: (line: string) => void): Promise<TaskEnd>;
   probe(probe: Probe, trace: Trace): Promise<ProbeAnswer>;
@@ -63,6 +70,14 @@ export interface Cluster {
 /** What a call answered: the UPID of the task it started, or nothing. */
 export interface Answer {
   readonly upid?: string;
+  /** What it did, in one line for people. */
+  readonly says?: string;
+  /** Lines for the thread, such as a script's output. */
+  readonly log?: readonly string[];
+  /** Small facts for the result card, such as the name a file got; kept with the step. */
+  readonly result?: Json;
+  /** It was so already: nothing was changed, so there is nothing to take back. */
+  readonly already?: boolean;
 }
 
 export interface TaskEnd {
@@ -78,9 +93,7 @@ export interface TaskEnd {
 }
 
 /** What a probe needs to know about the step it asks for. */
-export interface Trace {
-  /** The run's id, as filled into the marker. */
-  readonly run: string;
+export interface Trace extends Filling {
   /** When the intent was committed, epoch milliseconds. */
   readonly intentAt: number;
   readonly upid?: string;
@@ -292,4 +305,14 @@ export interface Backup {
   /** Epoch seconds. */
   readonly at: number;
   readonly size: number;
+}
+
+export interface BackupFile {
+  readonly name: string;
+  /** `file`, `directory`, `symlink` … */
+  readonly type: string;
+  /** Bytes; only of files. */
+  readonly size?: number;
+  /** Epoch seconds. */
+  readonly mtime?: number;
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Books } from './books.ts';
 import type { Card } from './card.ts';
 import type { MenuEntry } from './chat.ts';
 import type { Clock } from './clock.ts';
@@ -8,6 +9,7 @@ import type { HouseRules } from './house.ts';
 import type { Person } from './people.ts';
 import type { Plan } from './plan.ts';
 import type { AuditEntry, RequestRecord, RunRecord } from './records.ts';
+import type { NodeView } from './shell.ts';
 
 /**
  * read: looks only. routine, disruptive, destructive: changes a cluster, by rising harm.
@@ -29,6 +31,10 @@ export type CompletionSource =
   | 'snapshot'
   | 'request'
   | 'person'
+  /** Folders and files of the guest in the option `vmid`, where a node can be asked. */
+  | 'path'
+  /** Versions of the file in the options `vmid` and `path`. */
+  | 'version'
   | 'command';
 
 /** One `name:value` of a command. The schema reads text, since every platform sends text in the end. */
@@ -114,9 +120,21 @@ export interface ReadContext extends AskContext {
   readonly clusters: readonly string[];
   readonly house: HouseRules;
   readonly github: Pick<Github, 'keys'>;
-  /** Somebody under `people:` by id, name or a mention of their account; undefined for everybody else. */
-  findPerson(text: string): { readonly id: string; readonly name: string; readonly github?: string } | undefined;
+  /** Looking at the nodes of this cluster; every method throws where there is no SSH access. */
+  readonly nodes: NodeView;
+  readonly books: Books;
+  findPerson: FindPerson;
 }
+
+/**
+ * Somebody by id, name or a mention of their account; `github` is from the config, or else from the book of links.
+ * A mention of somebody who is not listed finds `<platform>:<id>`. Undefined: nobody.
+ */
+export type FindPerson = (
+  text: string,
+) => Promise<
+  { readonly id: string; readonly name: string; readonly github?: string; readonly alias?: string } | undefined
+>;
 
 /** Nodes that share a place, from the config, so that a cut between sites can be foretold. */
 export interface Site {
@@ -134,6 +152,12 @@ export interface PlanContext extends AskContext {
   readonly reserved: ReadonlySet<string>;
   /** The approved plan, when planning again before the first step: keep its choices where they still hold. */
   readonly previous?: Plan;
+  readonly nodes: NodeView;
+  readonly books: Books;
+  readonly github: Pick<Github, 'keys'>;
+  findPerson: FindPerson;
+  /** Every configured cluster the asker may see, for plans that reach beyond one (`person remove`). */
+  readonly clusters: readonly { readonly name: string; readonly view: ClusterView; readonly nodes: NodeView }[];
 }
 
 export interface ControlContext extends AskContext {
@@ -143,6 +167,9 @@ export interface ControlContext extends AskContext {
    * closes one that is in doubt after a person has looked (its guest's lock is free again then).
    */
   cancel(id: string): Promise<'withdrawn' | 'stopping' | 'closed' | 'already-over'>;
+  /** Counts a proof of the requester's for their waiting request; throws Failed when it is too late or not theirs. */
+  prove(id: string): Promise<void>;
+  readonly github: Pick<Github, 'keys' | 'signer'>;
 }
 
 /** Reading what the bot remembers; only what the asker may see. */

@@ -1,7 +1,41 @@
 /** House rules for new containers; every value is from the config, the defaults are in src/config.ts. */
 export interface HouseRules {
   readonly ct: CtRules;
+  readonly ssh: SshRules;
+  /** Post-install scripts by name. */
+  readonly scripts: Readonly<Record<string, { readonly text: string; readonly sha256: string }>>;
+  /** Which guests get snapshots on a schedule, and how long those are kept. */
+  readonly snapshots: readonly SnapshotRule[];
 }
+
+/** People's access to containers. */
+export interface SshRules {
+  /** Seconds a grant lasts when nobody says, and the most anybody may ask for. */
+  readonly lease: number;
+  readonly longest: number;
+  /** Whether sudo may be asked for at all; policy decides for whom. */
+  readonly sudo: boolean;
+  /** The node people jump through; undefined: they find their own way to the container. */
+  readonly jump?: {
+    readonly node: string;
+    readonly account: string;
+    /** How people reach it from outside, for the `ssh -J` line. */
+    readonly host: string;
+    readonly port: number;
+  };
+  /** What becomes of a key that its owner took away from GitHub: ask, or end it at once as Automation::key-drift. */
+  readonly removedKeys: 'ask' | 'apply';
+}
+
+/** Classes are kept for so many seconds; a class that is not named is not made. */
+export interface SnapshotRule {
+  /** Guests by vmid or by tag. */
+  readonly vmids: readonly number[];
+  readonly tags: readonly string[];
+  readonly keep: { readonly [C in SnapshotClass]?: number };
+}
+
+export type SnapshotClass = 'hourly' | 'daily' | 'weekly' | 'monthly';
 
 export interface CtRules {
   /** First and last CTID that may be given out; undefined: the next free one of the cluster. */

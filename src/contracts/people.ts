@@ -6,4 +6,6 @@ export interface Person {
   readonly roles: readonly string[];
   /** Stable ids of linked accounts, for example { slack: 'U1', discord: '123', github: 'alice' }. */
   readonly accounts: Readonly<Record<string, string>>;
+  /** Not a person but a schedule of ours (`key-drift`); then id is `automation:key-drift` and policy sees `Automation::"key-drift"`. */
+  readonly automation?: string;
 }

@@ -34,7 +34,7 @@ export interface Plan {
 
 /** `identity` is what makes it this very thing and not a namesake: MAC of net0, snapshot GUID, replication id. */
 export interface Target {
-  readonly kind: 'guest' | 'node' | 'replication' | 'cluster';
+  readonly kind: 'guest' | 'node' | 'replication' | 'cluster' | 'person';
   readonly id: string;
   readonly name: string;
   readonly node?: string;
@@ -59,7 +59,7 @@ export interface Risk {
   readonly says: string;
 }
 
-/** One call to the Proxmox API. Values may hold the hole `{run}`, replaced by the run's id when it runs. */
+/** One call to the Proxmox API. Texts may hold holes ({@link fillHoles}). */
 export interface Call {
   readonly method: 'POST' | 'PUT' | 'DELETE';
   /** Below /api2/json, each segment already encoded, for example `/nodes/ovh1/lxc`. */
@@ -129,16 +129,48 @@ export type Probe =
       readonly type: GuestType;
       readonly vmid: number;
       readonly snapshot: string;
-    };
+    }
+  /** The helper's own probe of that very call. */
+  | { readonly kind: 'node-verb'; readonly call: NodeCall }
+  /** The entry is there, as this run wrote it; removed entries are gone. */
+  | { readonly kind: 'book'; readonly call: BookCall };
 
 export type GuestType = 'lxc' | 'qemu';
 
-export interface PlannedStep {
+/** One request to the helper on a node (adapters/shell/node/README.md). Texts in `args` may hold holes, at any depth. */
+export interface NodeCall {
+  /** Our name of the cluster; a plan may touch several (`person remove`). */
+  readonly cluster: string;
+  readonly node: string;
+  readonly verb: string;
+  readonly args: { readonly [name: string]: Json };
+  /** How long it may take; 60 unless told. */
+  readonly seconds?: number;
+}
+
+/**
+ * One entry of our own books (books.ts): replaced as a whole, or removed with null. That too is a step of a plan, so
+ * that nobody is linked and nothing is granted but through approval, journal and audit.
+ */
+export interface BookCall {
+  readonly shelf: string;
+  readonly key: string;
+  readonly value: Json;
+}
+
+/** What a step does. */
+export type Effect = Call | NodeCall | BookCall;
+
+export const isApiCall = (effect: Effect): effect is Call => 'method' in effect;
+export const isNodeCall = (effect: Effect): effect is NodeCall => 'verb' in effect;
+export const isBookCall = (effect: Effect): effect is BookCall => 'shelf' in effect;
+
+export interface PlannedStep<E extends Effect = Effect> {
   /** Short and unique within the plan: `create`, `start`, `replicate`. */
   readonly name: string;
   /** What people read while it runs: `Creating CT 112`. Not hashed. */
   readonly says: string;
-  readonly call: Call;
+  readonly call: E;
   readonly probe: Probe;
   /**
    * `refused`: Proxmox itself refuses a second identical call (measured, PROBES.md), so repeating after
@@ -155,7 +187,7 @@ export interface PlannedStep {
 
 export interface UndoCall {
   readonly says: string;
-  readonly call: Call;
+  readonly call: Effect;
   readonly probe: Probe;
   /** Never run unless the guest carries this run's marker. */
   readonly needsMarker: boolean;
@@ -164,9 +196,46 @@ export interface UndoCall {
 /** The text that marks what a run made; written into descriptions and comments. */
 export const MARKER = 'bascule:{run}';
 
-/** Fills the named holes of a text. `{run}` is the only one. */
-export function fillHoles(text: string, run: string): string {
-  return text.replaceAll('{run}', run);
+/** What the holes are filled with. Both are fixed when the run begins, so a resumed run fills them alike. */
+export interface Filling {
+  readonly run: string;
+  /** Epoch milliseconds of the last approval: leases begin then. Without it a hole that needs it throws. */
+  readonly approvedAt?: number;
+}
+
+/**
+ * Fills the named holes of every text in a value. `{run}`: the run's id. `{until:28800}`: so many seconds after the
+ * approval, and `{stamp}`: the approval itself, both as `20261121T003152Z`; `{expiry:28800}` the same without the T,
+ * as sshd's expiry-time wants it. Lengths are hashed and approved; the clock times that come of them are not.
+ */
+export function fillHoles<T extends Json>(value: T, filling: Filling): T {
+  if (typeof value === 'string') return fillText(value, filling) as T;
+  if (Array.isArray(value)) return value.map((item: Json) => fillHoles(item, filling)) as unknown as T;
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value as { readonly [key: string]: Json }).map(([key, item]) => [key, fillHoles(item, filling)]),
+  ) as T;
+}
+
+function fillText(text: string, { run, approvedAt = Number.NaN }: Filling): string {
+  return text
+    .replaceAll('{run}', run)
+    .replaceAll('{stamp}', () => stamp(approvedAt))
+    .replaceAll(/\{(until|expiry):(\d{1,10})\}/g, (_all, kind: string, seconds: string) => {
+      const end = stamp(approvedAt + Number(seconds) * 1000);
+      return kind === 'until' ? end : end.replace('T', '');
+    });
+}
+
+/** `20261121T003152Z` */
+export function stamp(at: number): string {
+  return new Date(at).toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
+}
+
+/** Epoch milliseconds of a {@link stamp}; NaN for anything else. */
+export function stampTime(text: string): number {
+  const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? [];
+  return Date.parse(`${y}-${mo}-${d}T${h}:${mi}:${s}Z`);
 }
 
 /**

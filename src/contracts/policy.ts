@@ -1,6 +1,6 @@
 /** The question policy answers. Pure data: who, what, about which thing, under which circumstances. */
 export interface Question {
-  readonly person: { readonly id: string; readonly roles: readonly string[] };
+  readonly person: { readonly id: string; readonly roles: readonly string[]; readonly automation?: string };
   /** `ct.create`, `guest.see`, `approve`, `deny`, `withdraw` … Every command's action, and these built-in ones. */
   readonly action: string;
   readonly resource: Resource;
@@ -49,6 +49,8 @@ export interface Circumstances {
   readonly confirmed: boolean;
   readonly typed: boolean;
   readonly secondFactor: boolean;
+  /** The requester has proved, by a signature, that a key of the account to be linked is theirs. */
+  readonly proven: boolean;
   /** Empty string when none was given. */
   readonly reason: string;
   readonly readonly: boolean;

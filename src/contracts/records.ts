@@ -1,5 +1,5 @@
 import type { Actor, Place, Posted } from './chat.ts';
-import type { Plan } from './plan.ts';
+import type { Json, Plan } from './plan.ts';
 
 /**
  * waiting: plan shown, something is missing. approved: nothing is missing, a run will start within five minutes.
@@ -48,10 +48,10 @@ export interface RequestRecord {
   readonly note: string;
 }
 
-/** confirm: the requester's own go-ahead. Votes count per person and only for their fingerprint. */
+/** confirm: the requester's own go-ahead. proof: they have shown that a key of the account they link is theirs. Votes count per person and only for their fingerprint. */
 export interface Vote {
   readonly person: string;
-  readonly kind: 'approve' | 'deny' | 'confirm';
+  readonly kind: 'approve' | 'deny' | 'confirm' | 'proof';
   readonly actor: Actor;
   /** Roles held when the vote was cast; looked up again before the run. */
   readonly roles: readonly string[];
@@ -68,6 +68,8 @@ export interface RunRecord {
   readonly steps: readonly StepRecord[];
   /** What is still there after a failure, in words, and how to clear it. */
   readonly left: readonly string[];
+  /** When the last needed vote came: leases begin then. */
+  readonly approvedAt?: number;
   readonly startedAt?: number;
   readonly endedAt?: number;
 }
@@ -85,8 +87,10 @@ export interface StepRecord {
   readonly upid?: string;
   readonly startedAt?: number;
   readonly endedAt?: number;
-  /** What Proxmox or a probe said. */
+  /** What Proxmox, a node or a probe said. */
   readonly note: string;
+  /** Small facts the call answered ({@link Answer.result}). */
+  readonly result?: Json;
   /** How many times the call was sent. */
   readonly sent: number;
 }

@@ -37,7 +37,7 @@ export function guestLabel(guest: Pick<GuestRef, 'type' | 'vmid' | 'name'>): str
 export function startStep(
   guest: GuestRef,
   options: { readonly undo?: boolean; readonly seconds?: number } = {},
-): PlannedStep {
+): PlannedStep<Call> {
   const { node, type, vmid } = guest;
   return {
     name: 'start',
@@ -62,7 +62,7 @@ export function startStep(
 }
 
 /** Cuts the power. Repeating is not safe: somebody may have started it again in between. */
-export function stopStep(guest: GuestRef): PlannedStep {
+export function stopStep(guest: GuestRef): PlannedStep<Call> {
   const { node, type, vmid } = guest;
   return {
     name: 'stop',
@@ -75,7 +75,7 @@ export function stopStep(guest: GuestRef): PlannedStep {
 }
 
 /** Asks the guest to power off and waits; does not cut the power when it takes too long. `seconds`: how long the guest may take. */
-export function shutdownStep(guest: GuestRef, seconds: number): PlannedStep {
+export function shutdownStep(guest: GuestRef, seconds: number): PlannedStep<Call> {
   const { node, type, vmid } = guest;
   return {
     name: 'shutdown',
@@ -87,7 +87,7 @@ export function shutdownStep(guest: GuestRef, seconds: number): PlannedStep {
   };
 }
 
-export function rebootStep(guest: GuestRef, seconds: number): PlannedStep {
+export function rebootStep(guest: GuestRef, seconds: number): PlannedStep<Call> {
   const { node, type, vmid } = guest;
   return {
     name: 'reboot',
@@ -104,7 +104,7 @@ export function rebootStep(guest: GuestRef, seconds: number): PlannedStep {
  * protection first and destroys only what carries our marker. A killed create leaves `lock: create`, which no
  * token can clear (PROBES.md 1): `byHand` names what to type on the node.
  */
-export function createCtStep(node: string, vmid: number, name: string, params: Call['params']): PlannedStep {
+export function createCtStep(node: string, vmid: number, name: string, params: Call['params']): PlannedStep<Call> {
   return {
     name: 'create',
     says: `Creating CT ${vmid} ${name} on ${node}`,
@@ -139,7 +139,7 @@ export function createCtStep(node: string, vmid: number, name: string, params: C
 }
 
 /** Destroys a CT. Repeating is not safe: the vmid may have been given to somebody else (PROBES.md, DELETE lxc). */
-export function destroyStep(guest: GuestRef, identity: string): PlannedStep {
+export function destroyStep(guest: GuestRef, identity: string): PlannedStep<Call> {
   const { node, type, vmid } = guest;
   return {
     name: 'destroy',
@@ -156,7 +156,7 @@ export function destroyStep(guest: GuestRef, identity: string): PlannedStep {
 }
 
 /** Adds a replication job; the id is the natural key (PROBES.md), the comment our marker. */
-export function addReplicationStep(id: string, target: string, schedule: string, says: string): PlannedStep {
+export function addReplicationStep(id: string, target: string, schedule: string, says: string): PlannedStep<Call> {
   return {
     name: 'replicate',
     says,
@@ -185,7 +185,7 @@ const removeReplication = (id: string): Call => ({
 });
 
 /** Marks the job for removal; it is gone after the scheduler's next round (ODDITIES 72). */
-export function removeReplicationStep(id: string): PlannedStep {
+export function removeReplicationStep(id: string): PlannedStep<Call> {
   return {
     name: 'remove',
     says: `Removing replication job ${id}`,
@@ -196,7 +196,7 @@ export function removeReplicationStep(id: string): PlannedStep {
 }
 
 /** Switches a replication job on or off. The value is absolute, so a repeat changes nothing. */
-export function switchReplicationStep(id: string, disable: boolean): PlannedStep {
+export function switchReplicationStep(id: string, disable: boolean): PlannedStep<Call> {
   return {
     name: disable ? 'disable' : 'enable',
     says: `${disable ? 'Disabling' : 'Enabling'} replication job ${id}`,
@@ -228,7 +228,7 @@ const snapshotGone = ({ node, type, vmid }: GuestRef, snapshot: string, identity
  * Makes a snapshot of the disks, without memory. A second one of the name fails in its task (PROBES.md, POST
  * snapshot). A killed one leaves the lock and a half-made entry, which no token can clear (PROBES.md 3).
  */
-export function createSnapshotStep(guest: GuestRef, snapshot: string, description: string): PlannedStep {
+export function createSnapshotStep(guest: GuestRef, snapshot: string, description: string): PlannedStep<Call> {
   const { node, type, vmid } = guest;
   return {
     name: 'snapshot',
@@ -263,7 +263,7 @@ function cutOffSnapshot({ node, type, vmid }: GuestRef, snapshot: string): reado
 }
 
 /** Deletes the snapshot of that name and time. A repeat would delete a namesake made since (PROBES.md, DELETE snapshot). */
-export function deleteSnapshotStep(guest: GuestRef, snapshot: string, at: number): PlannedStep {
+export function deleteSnapshotStep(guest: GuestRef, snapshot: string, at: number): PlannedStep<Call> {
   return {
     name: 'delete',
     says: `Deleting snapshot ${snapshot} of ${guestLabel(guest)}`,
@@ -279,7 +279,7 @@ export function deleteSnapshotStep(guest: GuestRef, snapshot: string, at: number
  * holds its memory. `start` of the call would be a task of its own that nobody is told of, so starting is a step.
  * Nothing but its task tells that it was done, and a repeat would lose what was written since.
  */
-export function rollbackStep(guest: GuestRef, snapshot: string): PlannedStep {
+export function rollbackStep(guest: GuestRef, snapshot: string): PlannedStep<Call> {
   const { node, type, vmid } = guest;
   const tool = type === 'lxc' ? 'pct' : 'qm';
   return {

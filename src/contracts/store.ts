@@ -1,3 +1,4 @@
+import type { BookEntry } from './books.ts';
 import type { Card } from './card.ts';
 import type { Place, Posted } from './chat.ts';
 import type { AuditEntry, RequestRecord, RequestState, StepRecord, Vote } from './records.ts';
@@ -76,6 +77,23 @@ export interface Store {
   /** `version` as read before sending, so that a newer wish stays undelivered. */
   delivered(key: string, posted: Posted, version: number): Promise<void>;
 
+  bookEntries(shelf: string): Promise<readonly BookEntry[]>;
+  bookEntry(shelf: string, key: string): Promise<BookEntry | undefined>;
+  /** (leader) Replaces an entry, or removes it when its value is null; with the audit in the same transaction. */
+  writeBook(entry: BookEntry, audit: readonly NewAudit[]): Promise<void>;
+
+  /** Keeps the commands behind buttons of notices; the same ref again changes nothing. */
+  saveOffers(offers: readonly StoredOffer[]): Promise<void>;
+  offer(ref: string): Promise<StoredOffer | undefined>;
+
+  /**
+   * Compare-and-set of a schedule's next time: true when it was `due` and is `next` now. A schedule never seen is stored
+   * with `next` and answers false.
+   */
+  advance(schedule: string, due: number, next: number): Promise<boolean>;
+  /** When that schedule is due; undefined when it was never seen. */
+  due(schedule: string): Promise<number | undefined>;
+
   setting(name: string): Promise<string | undefined>;
   saveSetting(name: string, value: string): Promise<void>;
   /** A round trip to the database; false or a throw when it does not work. */
@@ -133,4 +151,14 @@ export interface Message {
   readonly posted?: Posted;
   /** A first send was begun and its answer never seen. */
   readonly perhaps: boolean;
+}
+
+/** A command behind a button of a notice. */
+export interface StoredOffer {
+  readonly ref: string;
+  readonly notice: string;
+  readonly cluster: string;
+  readonly command: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly at: number;
 }
