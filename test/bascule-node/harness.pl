@@ -16,7 +16,7 @@ my $set = JSON::PP->new->utf8->decode($settings);
     no warnings 'once';
     my %scalar = (
         self => \$main::SELF, config => \$main::CONFIG, guests => \$main::GUESTS, tasks => \$main::TASKS, state => \$main::STATE,
-        locks => \$main::LOCKS, jumpKeys => \$main::JUMP_KEYS, passwd => \$main::PASSWD, wait => \$main::COMMAND_WAIT,
+        locks => \$main::LOCKS, jumpKeys => \$main::JUMP_KEYS, botKeys => \$main::BOT_KEYS, sudoers => \$main::SUDOERS, sshdConfig => \$main::SSHD_CONFIG, passwd => \$main::PASSWD, wait => \$main::COMMAND_WAIT,
         output => \$main::COMMAND_OUTPUT, requestWait => \$main::REQUEST_WAIT,
     );
     for my $name (keys %scalar) {

@@ -72,6 +72,8 @@ const NORMAL: Record<string, readonly unknown[]> = {
   from: ['before_upgrade', 'live'],
   overwrite: [true, false],
   stamp: ['20261121T000000Z'],
+  account: ['bascule'],
+  jump: ['bascule-jump'],
 };
 
 /** A small seeded generator: the same seed gives the same requests everywhere (mulberry32). */
@@ -103,6 +105,7 @@ const FIELDS: Record<string, string> = {
   'file.show': 'vmid path from',
   'file.restore': 'vmid run path from overwrite stamp',
   'file.undo': 'vmid run',
+  'setup.facts': 'account jump',
 };
 
 const SHELL = [

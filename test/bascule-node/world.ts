@@ -58,6 +58,7 @@ export const ALL_VERBS = [
   'file.show',
   'file.restore',
   'file.undo',
+  'setup.facts',
 ];
 
 export const OPEN_CONFIG = { v: 1, vmids: ['100-199'], verbs: ALL_VERBS, sudo: true, jump: ['bascule-jump'] };
@@ -95,6 +96,9 @@ export function openNode(extra: Record<string, unknown> = {}): NodeWorld {
     state: path('nodestate'),
     locks: path('locks'),
     jumpKeys: path('jump'),
+    botKeys: path('botkeys'),
+    sudoers: path('sudoers'),
+    sshdConfig: path('sshd.conf'),
     passwd: path('passwd'),
     log: path('syslog'),
     programs: {
@@ -102,6 +106,8 @@ export function openNode(extra: Record<string, unknown> = {}): NodeWorld {
       zfs: path('zfs'),
       'lxc-info': path('lxc-info'),
       'corosync-quorumtool': path('quorumtool'),
+      sshd: path('sshd'),
+      sudo: path('sudo'),
     },
     ...extra,
   };

@@ -43,6 +43,9 @@ our $TASKS      = '/var/log/pve/tasks';
 our $STATE      = '/var/lib/bascule-node';
 our $LOCKS      = '/run/bascule-node';
 our $JUMP_KEYS  = '/etc/ssh/bascule-jump';
+our $BOT_KEYS   = '/etc/ssh/bascule-keys';
+our $SUDOERS    = '/etc/sudoers.d/bascule';
+our $SSHD_CONFIG = '/etc/ssh/sshd_config.d/50-bascule.conf';
 our $PASSWD     = '/etc/passwd';
 our %PROGRAM    = (
     'pct'              => '/usr/sbin/pct',
@@ -52,6 +55,8 @@ our %PROGRAM    = (
     'corosync-quorumtool' => '/usr/sbin/corosync-quorumtool',
     'nice'             => '/usr/bin/nice',
     'ionice'           => '/usr/bin/ionice',
+    'sshd'             => '/usr/sbin/sshd',
+    'sudo'             => '/usr/bin/sudo',
 );
 
 # What a call is about, for the syslog line; set as soon as each part of it is known to be harmless.
