@@ -16,6 +16,11 @@ export function readArguments(argv: readonly string[]) {
         tag: { type: 'string', multiple: true },
         channel: { type: 'string' },
         cluster: { type: 'string' },
+        script: { type: 'boolean' },
+        ansible: { type: 'string' },
+        'public-key': { type: 'string' },
+        vmids: { type: 'string' },
+        from: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });

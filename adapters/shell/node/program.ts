@@ -25,3 +25,8 @@ export function nodeProgram(): string {
 export function nodeProgramSha256(): string {
   return createHash('sha256').update(nodeProgram()).digest('hex');
 }
+
+/** Every verb the program knows, sorted; its README tells each. */
+export function nodeVerbs(): readonly string[] {
+  return [...nodeProgram().matchAll(/^\$VERB\{'([a-z.]+)'\} = /gm)].map((match) => match[1] ?? '').sort();
+}
