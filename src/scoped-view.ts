@@ -57,8 +57,20 @@ export function scopedView(
     snapshots: async (guest) => ((await visible(guest.vmid)) ? view.snapshots(guest) : hidden(`guest ${guest.vmid}`)),
     canSnapshot: async (guest) =>
       (await visible(guest.vmid)) ? view.canSnapshot(guest) : hidden(`guest ${guest.vmid}`),
+    async backupFiles(node, storage, volid, path) {
+      return (await visible(ownerOf(volid))) ? view.backupFiles(node, storage, volid, path) : hidden(`backup ${volid}`);
+    },
+    async backupFile(node, storage, volid, path, limit) {
+      if (!(await visible(ownerOf(volid)))) return hidden(`backup ${volid}`);
+      return view.backupFile(node, storage, volid, path, limit);
+    },
     permissions: () => view.permissions(),
   };
+}
+
+/** The guest of a backup on PBS: `pbs:backup/ct/103/2026-11-12T01:00:01Z`; NaN for any other volume. */
+function ownerOf(volid: string): number {
+  return Number(/^[^:/]+:backup\/(?:ct|vm)\/(\d+)\//.exec(volid)?.[1]);
 }
 
 function hidden(what: string): never {

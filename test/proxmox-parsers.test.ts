@@ -39,6 +39,7 @@ function asker(bodyFor: (path: string) => unknown): Asker {
       const body = bodyFor(decodeURIComponent(path)) as { data?: unknown; total?: unknown };
       return { data: body.data, total: body.total, url };
     },
+    download: async () => new Uint8Array(),
   };
 }
 

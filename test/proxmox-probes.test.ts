@@ -30,6 +30,7 @@ function told(answers: Told): Asker {
       if (data instanceof Error) throw data;
       return { data, url: '' };
     },
+    download: async () => new Uint8Array(),
   };
 }
 

@@ -25,6 +25,11 @@ const samples: { readonly [K in keyof typeof reads]: readonly Parameters<(typeof
   storages: [['a-1']],
   content: [['ovh1', 'local-zfs', 'vztmpl']],
   backups: [['ovh1', 'pbs.old_1', 103]],
+  backupFiles: [
+    ['ovh1', 'pbs', 'pbs:backup/ct/103/2026-11-12T01:00:01Z', '/'],
+    ['ovh1', 'pbs', 'pbs:backup/ct/103/2026-11-12T01:00:01Z', 'L3Jvb3QucHhhci5kaWR4L2V0Yw=='],
+  ],
+  backupFile: [['ovh1', 'pbs', 'pbs:backup/ct/103/2026-11-12T01:00:01Z', 'L3Jvb3QucHhhci5kaWR4L2V0Yw==']],
   replicationState: [['ovh1']],
   guestConfig: [
     ['ovh1', 'lxc', 103],

@@ -184,7 +184,14 @@ describe.each(['8.4', '9.2'] as const)('a cluster of %s', (pve) => {
     });
     expect(detail.mac).toMatch(/^([0-9A-F]{2}:){5}[0-9A-F]{2}$/);
     expect(detail.volumes).toEqual([
-      { key: 'rootfs', volid: 'local-zfs:subvol-103-disk-0', storage: 'local-zfs', size: '32G', replicate: true },
+      {
+        key: 'rootfs',
+        volid: 'local-zfs:subvol-103-disk-0',
+        storage: 'local-zfs',
+        size: '32G',
+        replicate: true,
+        mountpoint: '/',
+      },
     ]);
     expect(detail.digest).toMatch(/^[0-9a-f]{40}$/);
     expect(await failureOf(view.guestDetail({ vmid: 103, node: 'ovh1', type: 'lxc' }))).toMatchObject({

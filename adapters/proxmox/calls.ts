@@ -48,6 +48,14 @@ export const reads = {
       content: 'backup',
       vmid,
     }),
+  /** `filepath` is `/` for the archives, or base64 of `/root.pxar.didx/etc` (FACTS 6). */
+  backupFiles: (node: string, storage: string, volume: string, filepath: string) =>
+    read(`the files in ${volume}`, ['nodes', node, 'storage', storage, 'file-restore', 'list'], { volume, filepath }),
+  backupFile: (node: string, storage: string, volume: string, filepath: string) =>
+    read(`a file out of ${volume}`, ['nodes', node, 'storage', storage, 'file-restore', 'download'], {
+      volume,
+      filepath,
+    }),
   replicationState: (node: string) => read(`the replication state of ${node}`, ['nodes', node, 'replication']),
   guestConfig: (node: string, type: GuestType, vmid: number) =>
     read(`the configuration of ${guestWord(type, vmid)}`, ['nodes', node, type, vmid, 'config']),

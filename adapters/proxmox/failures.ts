@@ -80,6 +80,7 @@ const sentences: readonly (readonly [RegExp, FailureKind, string])[] = [
   [/^(Guest|Target) '.*' does not exist/,                     'not-found', 'check the name and try again'],
   [/resource '.*' does not exist in cluster|not HA managed/,  'not-found', 'check the name and try again'],
   [/storage '.*' does not exist/,                             'not-found', 'choose another storage'],
+  [/not found in catalog|parent is not a directory/,          'not-found', 'the backup does not hold it: file versions shows what does'],
   [/already (exists|defined|running|used|a pool member)/,     'conflict',  'look at what is there now'],
   [/(CT|VM) \d+ not running/,                                 'conflict',  'it is already so'],
   [/is locked|got (lock )?timeout|guest migration lock/,      'conflict',  'wait until the other task has ended and try again'],
@@ -88,6 +89,8 @@ const sentences: readonly (readonly [RegExp, FailureKind, string])[] = [
   [/(container|VM|machine|guest) is running|running container/i, 'conflict', 'shut it down first'],
   [/is already at specified size|reserved name/,              'conflict',  'choose another value'],
 ];
+
+const slow = 'opening the backup takes more than 25 s: ask again in a minute';
 
 const rootOnly = /only root|root@pam/i;
 
@@ -103,6 +106,7 @@ export function refused(attempt: Attempt, answer: Refusal): Failure {
   const parameters =
     given && Object.fromEntries(Object.entries(given).map(([name, text]) => [name, scrub(text, attempt)]));
   const base = { what: whatOf(attempt), why: message, status: answer.status, sent: 'refused' as const };
+  if (/list not finished in time/.test(message)) return failure('unavailable', { ...base, next: slow });
   if (answer.status >= 595 || [502, 503, 504].includes(answer.status))
     return unreached(attempt, answer.status, message);
   if (answer.status === 401) return failure('no-privilege', { ...base, ...badToken(attempt, message) });

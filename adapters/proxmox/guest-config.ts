@@ -41,7 +41,8 @@ function volume(key: string, property: string): Volume {
   const volid = given['volume'] ?? given['file'] ?? given[''] ?? '';
   const storage = /^([A-Za-z][\w.-]*):/.exec(volid)?.[1];
   const replicate = given['replicate'] === undefined || on(given['replicate']);
-  return { key, volid, replicate, storage, size: given['size'] };
+  const mountpoint = key === 'rootfs' ? '/' : given['mp'];
+  return { key, volid, replicate, storage, size: given['size'], ...(mountpoint ? { mountpoint } : {}) };
 }
 
 const byKey = ([a]: readonly [string, string], [b]: readonly [string, string]) =>

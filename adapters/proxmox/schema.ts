@@ -99,6 +99,9 @@ export const Storages = z.array(
 
 export const Content = z.array(z.object({ volid: needText, vmid: number, ctime: number, size: number }));
 
+/** `filepath` is base64 of the whole path; size and mtime come with files only. */
+export const BackupFiles = z.array(z.object({ filepath: needText, type: text, size: number, mtime: number }));
+
 export const Bridges = z.array(z.object({ iface: needText, type: text }));
 
 export const ReplicationJobs = z.array(replicationJob());

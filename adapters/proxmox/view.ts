@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Clock } from '../../src/contracts/clock.ts';
 import type {
   Backup,
+  BackupFile,
   ClusterView,
   Guest,
   GuestDetail,
@@ -18,6 +19,7 @@ import type {
 } from '../../src/contracts/cluster.ts';
 import { Failed, fail } from '../../src/contracts/failure.ts';
 import type { GuestType } from '../../src/contracts/plan.ts';
+import { archiveOf, filesOf, inArchive } from './backup-files.ts';
 import { type Read, reads } from './calls.ts';
 import type { Asker } from './client.ts';
 import { nothingVisible } from './failures.ts';
@@ -193,6 +195,26 @@ export class View implements ClusterView {
 
   async canSnapshot({ node, type, vmid }: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<boolean> {
     return (await this.#get(reads.canSnapshot(node, type, vmid), schema.Feature)).hasFeature;
+  }
+
+  async backupFiles(node: string, storage: string, volid: string, path: string): Promise<readonly BackupFile[]> {
+    const { name } = await this.#node(node);
+    const archive = await this.#archive(name, storage, volid);
+    return filesOf(
+      await this.#get(reads.backupFiles(name, storage, volid, inArchive(archive, path)), schema.BackupFiles),
+    );
+  }
+
+  /** Each download is a task of its own in Proxmox's list, and one that is cut short fails there. */
+  async backupFile(node: string, storage: string, volid: string, path: string, limit: number): Promise<Uint8Array> {
+    const { name } = await this.#node(node);
+    const archive = await this.#archive(name, storage, volid);
+    return this.#client.download(reads.backupFile(name, storage, volid, inArchive(archive, path)), limit);
+  }
+
+  async #archive(node: string, storage: string, volid: string): Promise<string> {
+    const read = reads.backupFiles(node, storage, volid, '/');
+    return archiveOf(await this.#get(read, schema.BackupFiles), volid);
   }
 
   async permissions(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {

@@ -38,7 +38,10 @@ export interface ClusterView {
   snapshots(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<Snapshots>;
   /** Whether every volume of the guest can be snapshotted; one that cannot spoils it for the whole guest. */
   canSnapshot(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<boolean>;
-  /** Names below a folder in a backup on PBS, or the entry itself for a file; throws not-found. `volid` is of {@link backups}. */
+  /**
+   * What a folder of a container's backup on PBS holds; throws not-found when there is no such folder. `path` is as
+   * inside the container, `volid` of {@link backups}.
+   */
   backupFiles(node: string, storage: string, volid: string, path: string): Promise<readonly BackupFile[]>;
   /** A file out of a backup on PBS, at most `limit` bytes of it. */
   backupFile(node: string, storage: string, volid: string, path: string, limit: number): Promise<Uint8Array>;
@@ -220,6 +223,8 @@ export interface Volume {
   readonly size?: string;
   /** False for mount points with replicate=0. */
   readonly replicate: boolean;
+  /** Where a container has it: `/`, `/srv/data`. */
+  readonly mountpoint?: string;
 }
 
 export interface Storage {
