@@ -235,7 +235,8 @@ function endedBadlyCard(request: RequestRecord, scene: CardScene): Card {
   const steps = scene.steps.filter((step) => step.state !== 'pending').map((step) => stepLine(step, told));
   const lines = [...request.note.split('\n'), ...steps];
   if (left.length > 0) lines.push(inDoubt ? 'Look at:' : 'Left behind:', ...left);
-  else if (!inDoubt && !untouched) lines.push('Nothing is left behind');
+  else if (!inDoubt && !untouched)
+    lines.push(request.plan.steps.some(({ alone }) => alone) ? 'What was done stays' : 'Nothing is left behind');
   if (code.length > 0) lines.push(inDoubt ? 'Look, and clear it, with:' : 'Clear it with:');
   if (inDoubt) lines.push(`When you have looked: ${scene.root}run cancel id:${request.id} closes it`);
   return {

@@ -176,16 +176,33 @@ class Run {
   async finish(): Promise<void> {
     this.#rows = [...(await this.#parts.store.steps(this.#request.id))];
     if (this.#state === 'undoing') return this.#undo(this.#failedNote());
+    const failed: string[] = [];
     for (const [n, planned] of this.#request.plan.steps.entries()) {
       if (await this.#parts.store.stopAsked(this.#request.id)) return this.#startUndo('stopped on request');
       const row = await this.#perform(n, planned.name, planned.says, planned);
       if (row.state === 'in-doubt') return this.#inDoubt(planned, row);
-      if (row.state !== 'done') return this.#startUndo(`${planned.name} failed: ${row.note}`);
+      if (row.state === 'done') continue;
+      if (!planned.alone) return this.#startUndo(`${planned.name} failed: ${row.note}`);
+      failed.push(`${planned.says}: ${row.note}`);
     }
     // Asked for while the last step ran; a run without a way back is done all the same.
     const wayBack = this.#request.plan.steps.some((step) => (step.undo ?? []).length > 0);
     if (wayBack && (await this.#parts.store.stopAsked(this.#request.id))) return this.#startUndo('stopped on request');
-    await this.#end('done', '', []);
+    if (failed.length === 0) return this.#end('done', '', []);
+    const note = [`${failed.length} of ${this.#request.plan.steps.length} steps did not work`, ...failed].join('\n');
+    await this.#end('failed', note, await this.#unclear());
+  }
+
+  /** What steps that stand for themselves may have left half done. */
+  async #unclear(): Promise<readonly string[]> {
+    const left: string[] = [];
+    for (const [n, planned] of this.#request.plan.steps.entries()) {
+      const row = this.#rows.find((candidate) => candidate.n === n);
+      if (!planned.alone || !row || row.state === 'pending' || row.state === 'done') continue;
+      const there = await this.#isThere(planned, row);
+      if (there.state !== 'no') left.push(`${planned.name}: ${there.evidence}`, ...(planned.byHand ?? []));
+    }
+    return left;
   }
 
   async #perform(n: number, name: string, says: string, work: Parameters<typeof performStep>[0]): Promise<StoredStep> {
@@ -249,7 +266,7 @@ class Run {
     const left: string[] = [];
     for (const [n, planned] of [...this.#request.plan.steps.entries()].reverse()) {
       const row = this.#rows.find((candidate) => candidate.n === n);
-      if (!row || row.state === 'pending') continue;
+      if (!row || row.state === 'pending' || planned.alone || planned.goesWith !== undefined) continue;
       const there = await this.#isThere(planned, row);
       if (there.state === 'no') continue;
       if (there.state === 'unclear') {
@@ -261,7 +278,20 @@ class Run {
       else if ((planned.undo ?? []).length > 0) await this.#write({ ...row, state: 'undone' }, 'undone');
       else left.push(`${planned.name} was done and has no way back: ${row.note}`);
     }
-    await this.#end('failed', note, left);
+    await this.#end('failed', note, [...left, ...(await this.#carried()), ...(await this.#unclear())]);
+  }
+
+  /** What has gone with another step's undo, and what stays since that did not work. */
+  async #carried(): Promise<readonly string[]> {
+    const left: string[] = [];
+    for (const [n, planned] of this.#request.plan.steps.entries()) {
+      const row = this.#rows.find((candidate) => candidate.n === n);
+      if (planned.goesWith === undefined || row?.state !== 'done') continue;
+      const taker = this.#rows.find((other) => other.n < UNDO_FROM && other.name === planned.goesWith);
+      if (taker?.state === 'undone') await this.#write({ ...row, state: 'undone' }, 'undone');
+      else if (row.ours) left.push(`${planned.name} stays with it: ${row.note}`);
+    }
+    return left;
   }
 
   /** Did this step leave something of ours? A finished step that was "so already" is not ours to take back. */

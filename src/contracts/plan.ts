@@ -183,6 +183,13 @@ export interface PlannedStep<E extends Effect = Effect> {
   readonly undo?: readonly UndoCall[];
   /** What to type on a node when neither we nor the API can clean up, for example `pct unlock 112`. */
   readonly byHand?: readonly string[];
+  /**
+   * It stands for itself: when it fails the others go on, and when another fails it stays. The run then ends as failed
+   * and names what did not work.
+   */
+  readonly alone?: true;
+  /** Name of an earlier step whose undo takes this one along: what is inside a container goes with the container. */
+  readonly goesWith?: string;
 }
 
 export interface UndoCall {
@@ -251,12 +258,14 @@ export function fingerprint(plan: Plan, risks: readonly string[] = plan.risks.ma
     intent: plan.intent,
     guards: plan.guards.map((guard) => guard.code).sort(),
     risks: [...risks].sort(),
-    steps: plan.steps.map(({ name, call, probe, repeat, settle, undo }) => ({
+    steps: plan.steps.map(({ name, call, probe, repeat, settle, undo, alone, goesWith }) => ({
       name,
       call,
       probe,
       repeat,
       settle: settle ?? null,
+      alone,
+      goesWith,
       undo: (undo ?? []).map(({ call, probe, needsMarker }) => ({ call, probe, needsMarker })),
     })),
     locks: [...plan.locks].sort(),
