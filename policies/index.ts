@@ -15,7 +15,7 @@ import { type Policy, readPolicies, shippedFiles, siteFiles } from './read.ts';
 import { expandRoles, type RoleConfig } from './roles.ts';
 import { allActions, type PolicyAction, schemaFor } from './schema.ts';
 import { noPermit } from './words.ts';
-import { actionUid, contextFor, entitiesFor, personUid, resourceUid } from './world.ts';
+import { actionUid, contextFor, entitiesFor, principalUid, resourceUid } from './world.ts';
 
 export { expandRoles, type RoleConfig } from './roles.ts';
 export { BUILT_IN_ACTIONS, type PolicyAction } from './schema.ts';
@@ -107,7 +107,7 @@ class CedarJudge implements Judge {
   #denied(question: Question, { policies, errors }: Answer): Verdict {
     const says = policies.map((id) => this.#policies.get(id)?.says ?? `Forbidden by policy ${id}.`);
     const why = errors.length > 0 ? [...errors] : says;
-    if (why.length === 0) why.push(noPermit(question.action, question.person.roles));
+    if (why.length === 0) why.push(noPermit(question.action, question.person));
     return { answer: 'denied', needs: [], policies, why: [...new Set(why)].join(' ') };
   }
 
@@ -130,7 +130,7 @@ class CedarJudge implements Judge {
   /** Turns a question into entities once, to be asked under several circumstances. */
   #asker(question: Question): (circumstances: Circumstances) => Answer {
     const call = {
-      principal: personUid(question.person.id),
+      principal: principalUid(question.person),
       action: actionUid(question.action),
       resource: resourceUid(question.resource),
       entities: entitiesFor(question, this.#roles),

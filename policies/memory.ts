@@ -28,7 +28,7 @@ export class Memory {
   /** The remembered answer, or that of `ask`. */
   answer({ person, action, resource, context }: Question, ask: () => boolean): boolean {
     if (!this.#blind.has(action)) return ask();
-    const key = JSON.stringify([person.id, person.roles, action, resource.type, context]);
+    const key = JSON.stringify([person.id, person.automation, person.roles, action, resource.type, context]);
     const known = this.#answers.get(key);
     if (known !== undefined) return known;
     const answer = ask();

@@ -37,26 +37,43 @@ const EVERY_LIFT = 15;
 
 /** The circumstances with everything people could still add: if this is refused, nothing on a card can help. */
 export function withEverything(circumstances: Circumstances, roles: Iterable<string>): Circumstances {
-  return lifted(
-    withVotes(circumstances, new Map([...roles].map((role) => [role, MOST_VOTES])), MOST_VOTES),
-    EVERY_LIFT,
-  );
+  const voted = withVotes(circumstances, new Map([...roles].map((role) => [role, MOST_VOTES])), MOST_VOTES);
+  return proved(lifted(voted, EVERY_LIFT));
+}
+
+const proved = (circumstances: Circumstances): Circumstances => ({ ...circumstances, proven: true });
+
+/**
+ * What is missing, with both ways where there are two: somebody's yes, or the requester's proof that the account is
+ * theirs. A proof is asked for alone only where nothing else will do. To be called when {@link withEverything} is
+ * allowed.
+ */
+export function findNeeds(circumstances: Circumstances, search: Search): readonly Need[] {
+  const needs = leastNeeds(circumstances, search);
+  if (circumstances.proven) return needs ?? [];
+  if (!needs) {
+    const others = leastNeeds(proved(circumstances), search);
+    return others ? [...others, { kind: 'proof' }] : [];
+  }
+  const isVote = (need: Need): boolean => need.kind === 'approvals';
+  if (!needs.some(isVote) || !search.ask(proved(lifted(circumstances, EVERY_LIFT)))) return needs;
+  return needs.map((need) => (isVote(need) ? { ...need, orProof: true } : need));
 }
 
 /**
  * The least that turns the no into a yes: no votes if it works without, else the fewest, and of the rest only what
- * cannot be left out. To be called when {@link withEverything} is allowed. Empty when it cannot be found, which
- * takes a policy that refuses something for having more approvals.
+ * cannot be left out, and no proof. Undefined when there is none without a proof, or when it cannot be found, which takes
+ * a policy that refuses something for having more approvals.
  */
-export function findNeeds(circumstances: Circumstances, search: Search): readonly Need[] {
+function leastNeeds(circumstances: Circumstances, search: Search): readonly Need[] | undefined {
   const eager = lifted(circumstances, EVERY_LIFT);
   const withoutVotes = search.ask(eager);
   const votes = withoutVotes ? NO_VOTES : fewestVotes(eager, search);
-  if (!votes) return [];
+  if (!votes) return undefined;
   const people = withoutVotes ? 0 : fewestPeople(eager, votes, search);
   const voted = withVotes(circumstances, expanded(votes, search.roles), people);
   const lifts = fewestLifts(voted, search.ask);
-  if (lifts === undefined) return [];
+  if (lifts === undefined) return undefined;
   return [
     ...LIFTS.filter(({ bit }) => lifts & bit).map(({ need }) => need),
     ...approvalNeeds(circumstances, votes, people, search),

@@ -41,6 +41,16 @@ export const BUILT_IN_ACTIONS: readonly BuiltIn[] = [
   { action: 'deny', risk: 'control', on: ['Request'] },
   { action: 'withdraw', risk: 'control', on: ['Request'] },
   { action: 'run.cancel', risk: 'control', on: ['Request'] },
+  // Named by the shipped policies, whether or not the command is there.
+  { action: 'ssh.who', risk: 'read', on: ANYTHING },
+  /** Who may see the text of files; `file.show` alone shows size, owner and times. */
+  { action: 'file.contents', risk: 'read', on: ANYTHING },
+  { action: 'file.restore', risk: 'routine', on: ANYTHING },
+  { action: 'snapshot.keep', risk: 'routine', on: ANYTHING },
+  { action: 'person.add', risk: 'disruptive', on: ANYTHING },
+  { action: 'person.prove', risk: 'control', on: ['Request'] },
+  { action: 'ssh.grant', risk: 'disruptive', on: ANYTHING },
+  { action: 'ssh.sync', risk: 'disruptive', on: ANYTHING },
   { action: 'readonly.on', risk: 'control', on: ['Bot', 'Cluster'] },
   { action: 'readonly.off', risk: 'control', on: ['Bot', 'Cluster'] },
 ];
@@ -89,6 +99,8 @@ function entityTypes(roles: readonly string[]): SchemaJson<string>[string]['enti
   return {
     Role: { enum: [...roles] },
     Person: { memberOfTypes: ['Role'], shape: record({ id: text }) },
+    // The bot's own schedules. They hold no roles, so no rule for people lets them do anything.
+    Automation: { shape: record({ id: text }) },
     Bot: {},
     Cluster: { shape: record({ name: text }) },
     Node: { memberOfTypes: ['Cluster'], shape: record({ name: text, cluster: text }) },
@@ -132,6 +144,7 @@ function members(roles: readonly string[], actions: readonly BuiltIn[]): Record<
     confirmed: yesNo,
     typed: yesNo,
     secondFactor: yesNo,
+    proven: yesNo,
     reason: text,
     readonly: yesNo,
     early: yesNo,
@@ -139,7 +152,10 @@ function members(roles: readonly string[], actions: readonly BuiltIn[]): Record<
   return Object.fromEntries(
     actions.map(({ action, risk, on }) => [
       action,
-      { memberOf: [{ id: risk }], appliesTo: { principalTypes: ['Person'], resourceTypes: [...on], context } },
+      {
+        memberOf: [{ id: risk }],
+        appliesTo: { principalTypes: ['Person', 'Automation'], resourceTypes: [...on], context },
+      },
     ]),
   );
 }

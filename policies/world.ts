@@ -7,7 +7,7 @@ import type { Circumstances, Question, Resource } from '../src/contracts/policy.
  * `resource in Cluster::"x"` is silently false and a forbid that relies on it is skipped.
  */
 export function entitiesFor(question: Question, roles: ReadonlyMap<string, readonly string[]>): EntityJson[] {
-  return [personEntity(question.person, roles), ...resourceEntities(question.resource)];
+  return [principalEntity(question.person, roles), ...resourceEntities(question.resource)];
 }
 
 type TypeAndId = { type: string; id: string };
@@ -30,14 +30,17 @@ export function resourceUid(resource: Resource): TypeAndId {
 
 const clusterUid = (cluster: string): TypeAndId => ({ type: 'Cluster', id: cluster });
 const nodeUid = (cluster: string, node: string): TypeAndId => ({ type: 'Node', id: `${cluster}/${node}` });
-export const personUid = (id: string): EntityUid => ({ type: 'Person', id });
+export const principalUid = ({ id, automation }: Question['person']): EntityUid =>
+  automation === undefined ? { type: 'Person', id } : { type: 'Automation', id: automation };
 export const actionUid = (id: string): EntityUid => ({ type: 'Action', id });
 
 /** Roles that are not in the config are left out: no policy can name them. Included roles are added. */
-function personEntity(person: Question['person'], roles: ReadonlyMap<string, readonly string[]>): EntityJson {
+function principalEntity(person: Question['person'], roles: ReadonlyMap<string, readonly string[]>): EntityJson {
+  const uid = principalUid(person);
+  if (person.automation !== undefined) return { uid, attrs: { id: person.id }, parents: [] };
   const held = new Set(person.roles.flatMap((role) => roles.get(role) ?? []));
   return {
-    uid: personUid(person.id),
+    uid,
     attrs: { id: person.id },
     parents: [...held].map((id) => ({ type: 'Role', id })),
   };
@@ -97,6 +100,7 @@ export function contextFor(circumstances: Circumstances, roles: Iterable<string>
     confirmed: rest.confirmed,
     typed: rest.typed,
     secondFactor: rest.secondFactor,
+    proven: rest.proven,
     reason: rest.reason,
     readonly: rest.readonly,
     early: rest.early,

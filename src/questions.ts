@@ -30,6 +30,7 @@ export function circumstances(scene: Scene, risk: string): Circumstances {
     confirmed: false,
     typed: false,
     secondFactor: false,
+    proven: false,
     reason: '',
     readonly: scene.readonly,
     early: false,
@@ -43,8 +44,13 @@ export function question(
   resource: Resource,
   more: Partial<Circumstances> = {},
 ): Question {
-  const { id, roles } = scene.person;
-  return { person: { id, roles }, action, resource, context: { ...circumstances(scene, risk), ...more } };
+  const { id, roles, automation } = scene.person;
+  return {
+    person: { id, roles, ...(automation ? { automation } : {}) },
+    action,
+    resource,
+    context: { ...circumstances(scene, risk), ...more },
+  };
 }
 
 /** The votes as policy counts them: per person and role, never the requester's, only for this very plan. */
@@ -52,7 +58,7 @@ export function tally(
   votes: readonly Vote[],
   requester: string,
   fingerprint: string,
-): Pick<Circumstances, 'approvals' | 'approvers' | 'confirmed' | 'typed'> {
+): Pick<Circumstances, 'approvals' | 'approvers' | 'confirmed' | 'typed' | 'proven'> {
   const current = votes.filter((vote) => vote.fingerprint === fingerprint);
   const approvals: Record<string, number> = {};
   const approvers = new Set<string>();
@@ -67,6 +73,7 @@ export function tally(
     approvers: approvers.size,
     confirmed: confirmation.length > 0,
     typed: confirmation.some((vote) => vote.typed),
+    proven: current.some((vote) => vote.kind === 'proof' && vote.person === requester),
   };
 }
 

@@ -24,6 +24,7 @@ const resources: readonly Resource[] = [
   { type: 'Node', cluster: 'ovh', node: 'ovh1' },
   robotoff,
   request({ requester: 'somebody' }),
+  request({ requester: 'ada' }),
   { type: 'Bot' },
 ];
 const everyRole = ['viewer', 'operator', 'admin', 'sre'];

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { readPolicies, shippedFiles, siteFiles } from '../policies/read.ts';
 import { expandRoles } from '../policies/roles.ts';
 import { allActions, schemaFor } from '../policies/schema.ts';
-import { actionUid, contextFor, personUid, resourceUid } from '../policies/world.ts';
+import { actionUid, contextFor, principalUid, resourceUid } from '../policies/world.ts';
 import type { Question, Resource } from '../src/contracts/policy.ts';
 import { ask, judge, robotoff, site, someActions, tuesday } from './policy-world.ts';
 
@@ -19,6 +19,12 @@ const holders: Readonly<Record<string, readonly string[]>> = {
   lea: ['lead'],
   bob: ['boss'],
 };
+/** Who asks: people, and a schedule that is called like one of them. */
+const askers: readonly Question['person'][] = [
+  ...Object.entries(holders).map(([id, held]) => ({ id, roles: held })),
+  { id: 'automation:snapshots', roles: [], automation: 'snapshots' },
+  { id: 'automation:vera', roles: ['viewer'], automation: 'vera' },
+];
 
 const rules = [
   'forbid (principal in Role::"operator", action in Action::"read", resource in Cluster::"home")',
@@ -26,6 +32,8 @@ const rules = [
   'forbid (principal in Role::"sre", action == Action::"ct.list", resource is Guest in Node::"home/n1")',
   'forbid (principal, action in Action::"changes", resource is Guest in Cluster::"ovh") when { resource.tags.contains("prod") && context.approvals.sre < 1 }',
   'forbid (principal in Role::"admin", action == Action::"approve", resource in Cluster::"ovh") when { resource.risk == "destructive" }',
+  'forbid (principal is Automation, action == Action::"snapshot.keep", resource in Node::"ovh/n3")',
+  'permit (principal == Automation::"snapshots", action == Action::"ct.start", resource is Guest in Cluster::"home") when { resource.tags.contains("dev") }',
   'permit (principal == Person::"vera", action == Action::"ct.start", resource is Guest in Node::"ovh/n1") when { resource has pool && resource.pool == "lab" }',
 ];
 const ruleFiles = Object.fromEntries(rules.map((rule, i) => [`r${i}.cedar`, `@id("site.r${i}") ${rule};`]));
@@ -57,7 +65,7 @@ const otherResource: fc.Arbitrary<Resource> = fc.oneof(
     risk: fc.constantFrom('routine', 'destructive'),
   }),
 );
-const who = fc.constantFrom(...Object.keys(holders));
+const who = fc.constantFrom(...askers);
 const votes = fc.record({ operator: fc.nat(2), sre: fc.nat(2) });
 
 /** Everything there is as Cedar entities, written independently of policies/world.ts; the question's own things win. */
@@ -82,6 +90,7 @@ function wholeWorld(guests: readonly Resource[], resource: Resource): EntityJson
       held.map((role) => ({ type: 'Role', id: role })),
     );
   }
+  for (const name of ['snapshots', 'vera']) add('Automation', name, { id: `automation:${name}` }, []);
   for (const cluster of clusters) {
     add('Cluster', cluster, { name: cluster }, []);
     for (const node of nodes)
@@ -123,12 +132,12 @@ describe('the slice of the world that a question carries', () => {
           const possible =
             resource.type === 'Request'
               ? ['approve', 'deny', 'withdraw']
-              : someActions.slice(0, 4).map(({ action }) => action);
+              : [...someActions.slice(0, 4).map(({ action }) => action), 'snapshot.keep'];
           const action = possible[pick % possible.length]!;
           const context = { ...tuesday, approvals, approvers: Math.max(approvals.operator, approvals.sre), confirmed };
-          const question: Question = { person: { id: person, roles: holders[person]! }, action, resource, context };
+          const question: Question = { person, action, resource, context };
           const whole = isAuthorized({
-            principal: personUid(person),
+            principal: principalUid(person),
             action: actionUid(action),
             resource: resourceUid(resource),
             context: contextFor(context, expandedRoles.keys()),
@@ -163,7 +172,7 @@ describe('the slice of the world that a question carries', () => {
         };
         const action = pick % 2 === 0 ? possible[resource.type] : 'ct.list';
         const question: Question = {
-          person: { id: person, roles: pick % 3 === 0 ? [] : holders[person]! },
+          person: pick % 3 === 0 ? { ...person, roles: [] } : person,
           action,
           resource,
           context: { ...tuesday, readonly, early: pick % 5 === 0 },
@@ -193,7 +202,7 @@ describe('the slice of the world that a question carries', () => {
       fc.property(guest, who, votes, fc.boolean(), fc.nat(), (resource, person, approvals, confirmed, pick) => {
         const action = someActions[1 + (pick % 3)]!.action;
         const context = { ...tuesday, approvals, approvers: approvals.operator + approvals.sre, confirmed };
-        const question: Question = { person: { id: person, roles: holders[person]! }, action, resource, context };
+        const question: Question = { person, action, resource, context };
         const verdict = ours.decide(question);
         if (verdict.answer !== 'needs') return;
         expect(ours.allows({ ...question, context: met(question, verdict.needs, all) })).toBe(true);

@@ -51,6 +51,7 @@ export const tuesday: Circumstances = {
   confirmed: false,
   typed: false,
   secondFactor: false,
+  proven: false,
   reason: '',
   readonly: false,
   early: false,
@@ -71,6 +72,17 @@ export function ask(
   over: Partial<Circumstances> = {},
 ): Question {
   return { person: { id: who, roles: people[who] ?? [] }, action, resource, context: { ...tuesday, ...over } };
+}
+
+/** A question by one of the bot's own schedules. */
+export function asksItself(
+  automation: string,
+  action: string,
+  resource: Resource = robotoff,
+  over: Partial<Circumstances> = {},
+): Question {
+  const person = { id: `automation:${automation}`, roles: [], automation };
+  return { person, action, resource, context: { ...tuesday, ...over } };
 }
 
 /** Votes of so many operators. */

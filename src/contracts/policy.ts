@@ -60,7 +60,15 @@ export interface Circumstances {
 
 /** What would turn a no into a yes, exactly as it goes on the card. */
 export type Need =
-  | { readonly kind: 'approvals'; readonly role: string; readonly have: number; readonly need: number }
+  | {
+      readonly kind: 'approvals';
+      readonly role: string;
+      readonly have: number;
+      readonly need: number;
+      /** The requester's own proof would do as well. */
+      readonly orProof?: boolean;
+    }
+  | { readonly kind: 'proof' }
   | { readonly kind: 'confirmation' }
   | { readonly kind: 'typed-confirmation' }
   | { readonly kind: 'second-factor' }
@@ -70,7 +78,9 @@ export type Need =
 export function needLine(need: Need, requester = 'the requester', word = "the target's name or number"): string {
   switch (need.kind) {
     case 'approvals':
-      return `${need.have} of ${need.need} ${need.need === 1 ? 'approval' : 'approvals'} from ${need.role}`;
+      return `${need.have} of ${need.need} ${need.need === 1 ? 'approval' : 'approvals'} from ${need.role}${need.orProof ? `, or the proof of ${requester}, by a signature, that the account is theirs` : ''}`;
+    case 'proof':
+      return `the proof of ${requester}, by a signature, that the account is theirs`;
     case 'confirmation':
       return `confirmation by ${requester}`;
     case 'typed-confirmation':

@@ -21,6 +21,7 @@ const context: Circumstances = {
   confirmed: true,
   typed: false,
   secondFactor: false,
+  proven: false,
   reason: '',
   readonly: false,
   early: false,
