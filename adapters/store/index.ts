@@ -1,27 +1,27 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
+import type { BookEntry } from '../../src/contracts/books.ts';
 import type { Card } from '../../src/contracts/card.ts';
 import type { Place, Posted } from '../../src/contracts/chat.ts';
-import { fail } from '../../src/contracts/failure.ts';
-import type { RequestRecord, RequestState, Vote } from '../../src/contracts/records.ts';
+import type { RequestState, Vote } from '../../src/contracts/records.ts';
 import {
   LostLead,
   type MovePatch,
   type NewAudit,
   type NewRequest,
   type Store,
+  type StoredOffer,
   type StoredStep,
 } from '../../src/contracts/store.ts';
+import * as books from './books.ts';
 import { append, firstBrokenLink, toEntry } from './chain.ts';
+import * as messages from './messages.ts';
 import { migrate } from './migrations.ts';
 import { holdSession, openPostgres } from './postgres.ts';
-import { fromRequest, fromStep, fromVote, toMessage, toRequest, toStep, toVote } from './rows.ts';
+import * as requests from './requests.ts';
+import { Taken } from './requests.ts';
+import { fromStep, fromVote, toStep } from './rows.ts';
 import { type Tables, text } from './schema.ts';
 import { holdFile, openSqlite } from './sqlite.ts';
-
-/** States in which a request is over; its reservations and locks are free again. */
-const OVER: readonly RequestState[] = ['done', 'failed', 'denied', 'withdrawn', 'expired', 'superseded'];
-/** States in which a request may hold its guest. */
-const MAY_LOCK: readonly RequestState[] = ['approved', 'running', 'undoing'];
 
 type Tx = Transaction<Tables>;
 type Hold = (lost: (why: string) => void) => Promise<{ release(): void | Promise<void> } | undefined>;
@@ -148,29 +148,7 @@ export class SqlStore implements Store {
 
   async createRequest(request: NewRequest) {
     return this.#asLeader(async (tx) => {
-      if (request.replaces) {
-        await stillApproved(tx, request.replaces);
-        const note = `replaced by ${request.record.id}`;
-        await this.#end(tx, request.replaces, 'superseded', { endedAt: request.record.createdAt, note });
-      }
-      for (const name of [...request.record.plan.reserves].sort()) {
-        const inserted = await tx
-          .insertInto('slots')
-          .values({ name, request: request.record.id })
-          .onConflict((c) => c.doNothing())
-          .executeTakeFirst();
-        if (Number(inserted.numInsertedOrUpdatedRows ?? 0) > 0) continue;
-        const holder = await tx.selectFrom('slots').select('request').where('name', '=', name).executeTakeFirst();
-        // Nothing of this transaction may stay, and PostgreSQL needs the throw to roll back.
-        throw new Taken(name, holder?.request ?? 'another request');
-      }
-      await tx.insertInto('requests').values(fromRequest(request.record)).execute();
-      for (const button of request.buttons)
-        await tx
-          .insertInto('buttons')
-          .values({ ...button, typed: button.typed ?? null })
-          .execute();
-      await append(tx, request.audit);
+      await requests.create(tx, request);
       return {};
     }).catch((error: unknown) => {
       if (error instanceof Taken) return { taken: { slot: error.slot, by: error.by } };
@@ -178,27 +156,9 @@ export class SqlStore implements Store {
     });
   }
 
-  async #read(rows: readonly Tables['requests'][]): Promise<RequestRecord[]> {
-    if (rows.length === 0) return [];
-    const ids = rows.map((row) => row.id);
-    const votes = await this.#db.selectFrom('votes').selectAll().where('request', 'in', ids).orderBy('at').execute();
-    const keys = ids.map((id) => `card/${id}`);
-    const posted = await this.#db
-      .selectFrom('messages')
-      .select(['key', 'posted_json'])
-      .where('key', 'in', keys)
-      .execute();
-    return rows.map((row) =>
-      toRequest(
-        row,
-        votes.filter((vote) => vote.request === row.id).map(toVote),
-        posted.find((message) => message.key === `card/${row.id}`)?.posted_json,
-      ),
-    );
-  }
-
   async request(id: string) {
-    return (await this.#read(await this.#db.selectFrom('requests').selectAll().where('id', '=', id).execute()))[0];
+    const rows = await this.#db.selectFrom('requests').selectAll().where('id', '=', id).execute();
+    return (await requests.withVotes(this.#db, rows))[0];
   }
 
   async requests(filter: { readonly states?: readonly RequestState[]; readonly limit?: number }) {
@@ -208,7 +168,7 @@ export class SqlStore implements Store {
       .orderBy('created_at', 'desc')
       .limit(filter.limit ?? 100);
     if (filter.states) query = query.where('state', 'in', [...filter.states]);
-    return this.#read(await query.execute());
+    return requests.withVotes(this.#db, await query.execute());
   }
 
   async button(ref: string) {
@@ -223,15 +183,14 @@ export class SqlStore implements Store {
 
   async vote(request: string, vote: Vote, audit: readonly NewAudit[], denied?: MovePatch): Promise<boolean> {
     return this.#asLeader(async (tx) => {
-      const row = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
-      if (row?.state !== 'waiting') return false;
+      if ((await requests.stateOf(tx, request)) !== 'waiting') return false;
       const inserted = await tx
         .insertInto('votes')
         .values(fromVote(request, vote))
         .onConflict((c) => c.doNothing())
         .executeTakeFirst();
       if (Number(inserted.numInsertedOrUpdatedRows ?? 0) === 0) return false;
-      if (denied) await this.#end(tx, request, 'denied', denied);
+      if (denied) await requests.end(tx, request, 'denied', denied);
       await append(tx, audit);
       return true;
     });
@@ -245,9 +204,9 @@ export class SqlStore implements Store {
     audit: readonly NewAudit[],
   ): Promise<boolean> {
     return this.#asLeader(async (tx) => {
-      const current = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
-      if (!current || !from.includes(current.state as RequestState)) return false;
-      await this.#end(tx, request, to, patch);
+      const current = await requests.stateOf(tx, request);
+      if (!current || !from.includes(current)) return false;
+      await requests.end(tx, request, to, patch);
       const persons = patch.dropVotes ?? [];
       if (persons.length > 0)
         await tx
@@ -260,40 +219,9 @@ export class SqlStore implements Store {
     });
   }
 
-  async #end(tx: Tx, request: string, to: RequestState, patch: MovePatch): Promise<void> {
-    await tx
-      .updateTable('requests')
-      .set({
-        state: to,
-        ...(patch.note === undefined ? {} : { note: text(patch.note) }),
-        ...(patch.approvedAt === undefined ? {} : { approved_at: patch.approvedAt }),
-        ...(patch.startedAt === undefined ? {} : { started_at: patch.startedAt }),
-        ...(patch.endedAt === undefined ? {} : { ended_at: patch.endedAt }),
-        ...(patch.left === undefined ? {} : { left_json: JSON.stringify(patch.left) }),
-      })
-      .where('id', '=', request)
-      .execute();
-    if (OVER.includes(to)) await tx.deleteFrom('slots').where('request', '=', request).execute();
-    // Back to waiting for votes: the reservations stay, but no other run may wait for its locks.
-    else if (to === 'waiting')
-      await tx.deleteFrom('slots').where('request', '=', request).where('name', 'like', 'lock:%').execute();
-  }
-
   async lock(request: string, locks: readonly string[]): Promise<string | undefined> {
     return this.#asLeader(async (tx) => {
-      const row = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
-      // Withdrawn or sent back in the meantime: nothing would release what is taken now, and no run begins anyway.
-      if (!row || !MAY_LOCK.includes(row.state as RequestState)) return undefined;
-      for (const lock of [...locks].sort()) {
-        const name = `lock:${lock}`;
-        await tx
-          .insertInto('slots')
-          .values({ name, request })
-          .onConflict((c) => c.doNothing())
-          .execute();
-        const holder = await tx.selectFrom('slots').select('request').where('name', '=', name).executeTakeFirst();
-        if (holder && holder.request !== request) throw new Taken(name, holder.request);
-      }
+      await requests.lock(tx, request, locks);
       return undefined;
     }).catch((error: unknown) => {
       if (error instanceof Taken) return error.by;
@@ -338,56 +266,55 @@ export class SqlStore implements Store {
     return Number(row?.stop_asked ?? 0) === 1;
   }
 
-  async wish(message: {
-    readonly key: string;
-    readonly place: Place;
-    readonly card: Card;
-    readonly at: number;
-  }): Promise<void> {
-    await this.#db
-      .insertInto('messages')
-      .values({
-        key: message.key,
-        place_json: JSON.stringify(message.place),
-        card_json: JSON.stringify(message.card),
-        version: 1,
-        delivered: 0,
-        posted_json: null,
-        sending: 0,
-        at: message.at,
-      })
-      .onConflict((c) =>
-        c
-          .column('key')
-          .doUpdateSet((e) => ({ card_json: JSON.stringify(message.card), version: e('messages.version', '+', 1) }))
-          // A card that looks the same is not worth an edit.
-          .where('messages.card_json', '!=', JSON.stringify(message.card)),
-      )
-      .execute();
+  wish(message: { readonly key: string; readonly place: Place; readonly card: Card; readonly at: number }) {
+    return messages.wish(this.#db, message);
   }
 
-  async undelivered() {
-    return (
-      await this.#db.selectFrom('messages').selectAll().whereRef('delivered', '<', 'version').orderBy('at').execute()
-    ).map(toMessage);
+  undelivered() {
+    return messages.undelivered(this.#db);
   }
 
-  async message(key: string) {
-    const row = await this.#db.selectFrom('messages').selectAll().where('key', '=', key).executeTakeFirst();
-    return row && toMessage(row);
+  message(key: string) {
+    return messages.message(this.#db, key);
   }
 
-  async sending(key: string): Promise<void> {
-    await this.#db.updateTable('messages').set({ sending: 1 }).where('key', '=', key).execute();
+  sending(key: string) {
+    return messages.sending(this.#db, key);
   }
 
-  async delivered(key: string, posted: Posted, version: number): Promise<void> {
-    await this.#db
-      .updateTable('messages')
-      .set({ posted_json: JSON.stringify(posted), delivered: version })
-      .where('key', '=', key)
-      .where('delivered', '<', version)
-      .execute();
+  delivered(key: string, posted: Posted, version: number) {
+    return messages.delivered(this.#db, key, posted, version);
+  }
+
+  bookEntries(shelf: string) {
+    return books.bookEntries(this.#db, shelf);
+  }
+
+  bookEntry(shelf: string, key: string) {
+    return books.bookEntry(this.#db, shelf, key);
+  }
+
+  async writeBook(entry: BookEntry, audit: readonly NewAudit[]): Promise<void> {
+    await this.#asLeader(async (tx) => {
+      await books.writeEntry(tx, entry);
+      await append(tx, audit);
+    });
+  }
+
+  saveOffers(offers: readonly StoredOffer[]) {
+    return books.saveOffers(this.#db, offers);
+  }
+
+  offer(ref: string) {
+    return books.offer(this.#db, ref);
+  }
+
+  advance(schedule: string, due: number, next: number) {
+    return books.advance(this.#db, schedule, due, next);
+  }
+
+  due(schedule: string) {
+    return books.due(this.#db, schedule);
   }
 
   async setting(name: string) {
@@ -412,27 +339,5 @@ export class SqlStore implements Store {
     await this.#db.destroy();
     await this.#held?.release();
     this.#closed();
-  }
-}
-
-/** A request that was withdrawn while it was planned again gets no successor. */
-async function stillApproved(tx: Tx, request: string): Promise<void> {
-  const row = await tx.selectFrom('requests').select('state').where('id', '=', request).executeTakeFirst();
-  if (row?.state === 'approved') return;
-  fail('changed', {
-    what: `${request} was not planned anew`,
-    why: `it is ${row?.state ?? 'gone'} by now`,
-    next: 'ask again if it is still wanted',
-  });
-}
-
-/** Carries a lost race for a slot out of its transaction, so that it rolls back. */
-class Taken extends Error {
-  readonly slot: string;
-  readonly by: string;
-  constructor(slot: string, by: string) {
-    super(`${slot} is taken by ${by}`);
-    this.slot = slot;
-    this.by = by;
   }
 }

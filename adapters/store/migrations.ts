@@ -122,13 +122,46 @@ const first: Migration = async (db) => {
   await sql`insert into leader (one, epoch) values (1, 0)`.execute(db);
 };
 
-const MIGRATIONS: readonly Migration[] = [first];
+/** What steps answered; the bot's own books; buttons of notices; schedules. */
+const second: Migration = async (db) => {
+  const { schema } = db;
+  await schema.alterTable('steps').addColumn('result_json', 'text').execute();
+  await schema
+    .createTable('books')
+    .addColumn('shelf', 'text', (c) => c.notNull())
+    .addColumn('key', 'text', (c) => c.notNull())
+    .addColumn('value_json', 'text', (c) => c.notNull())
+    .addColumn('run', 'text', (c) => c.notNull())
+    .addColumn('at', 'bigint', (c) => c.notNull())
+    .addPrimaryKeyConstraint('books_once', ['shelf', 'key'])
+    .execute();
+  await schema
+    .createTable('offers')
+    .addColumn('ref', 'text', (c) => c.primaryKey())
+    .addColumn('notice', 'text', (c) => c.notNull())
+    .addColumn('cluster', 'text', (c) => c.notNull())
+    .addColumn('command', 'text', (c) => c.notNull())
+    .addColumn('options_json', 'text', (c) => c.notNull())
+    .addColumn('at', 'bigint', (c) => c.notNull())
+    .execute();
+  await schema
+    .createTable('schedules')
+    .addColumn('name', 'text', (c) => c.primaryKey())
+    .addColumn('due', 'bigint', (c) => c.notNull())
+    .execute();
+};
+
+const MIGRATIONS: readonly Migration[] = [first, second];
 
 /** Advisory lock of the process that migrates; not the leader's. */
 const MIGRATION_LOCK = 0x6261_736d; // "basm"
 
-/** Brings the schema up to date; throws when the store was written by a newer Bascule. */
-export async function migrate(db: Kysely<Tables>, kind: 'sqlite' | 'postgres' = 'sqlite'): Promise<void> {
+/** Brings the schema to a version, the newest unless told; throws when the store was written by a newer Bascule. */
+export async function migrate(
+  db: Kysely<Tables>,
+  kind: 'sqlite' | 'postgres' = 'sqlite',
+  to = MIGRATIONS.length,
+): Promise<void> {
   for (;;) {
     const done = await db.transaction().execute(async (tx) => {
       // On an empty PostgreSQL two processes would make the same table at once, which `if not exists` does not prevent.
@@ -147,7 +180,7 @@ export async function migrate(db: Kysely<Tables>, kind: 'sqlite' | 'postgres' = 
           `the store has schema version ${version}, this Bascule knows ${MIGRATIONS.length}: start the newer Bascule again`,
         );
       }
-      const next = MIGRATIONS[version];
+      const next = version < to ? MIGRATIONS[version] : undefined;
       if (!next) return true;
       await next(tx);
       await sql`update schema_version set version = ${version + 1} where one = 1`.execute(tx);

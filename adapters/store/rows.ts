@@ -97,6 +97,7 @@ export function toStep(row: Tables['steps']): StoredStep {
     startedAt: optional(row.started_at),
     endedAt: optional(row.ended_at),
     note: row.note,
+    ...(row.result_json === null ? {} : { result: JSON.parse(row.result_json) }),
     sent: Number(row.sent),
     ours: Number(row.ours) === 1,
   };
@@ -115,6 +116,7 @@ export function fromStep(step: StoredStep): Tables['steps'] {
     note: text(step.note),
     sent: step.sent,
     ours: step.ours ? 1 : 0,
+    result_json: step.result === undefined ? null : JSON.stringify(step.result),
   };
 }
 

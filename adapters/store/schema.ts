@@ -47,6 +47,7 @@ export interface Tables {
     note: string;
     sent: number;
     ours: number;
+    result_json: string | null;
   };
   messages: {
     key: string;
@@ -72,6 +73,9 @@ export interface Tables {
   audit_head: { one: number; seq: number; hash: string };
   settings: { name: string; value: string };
   leader: { one: number; epoch: number };
+  books: { shelf: string; key: string; value_json: string; run: string; at: number };
+  offers: { ref: string; notice: string; cluster: string; command: string; options_json: string; at: number };
+  schedules: { name: string; due: number };
 }
 
 /** As both databases hold it: PostgreSQL takes no NUL, and UTF-8 has no lone surrogates. */
