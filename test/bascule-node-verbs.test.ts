@@ -268,6 +268,33 @@ describe('ct.keys.set', () => {
     expect(statSync(node.inside('home/alice/.ssh')).mode & 0o777).toBe(0o700);
   });
 
+  test('takes over foreign lines where they stand, lets nobody else in, and gives them back byte for byte', async () => {
+    const [mine, hers, other] = [key(), key(), key()];
+    const foreign = `# by mkuser\n  ${mine}  olga@laptop \r\nfrom="10.0.0.0/8" ${mine} olga@office\n${hers}\n${other} olga's friend\n${mine}`;
+    node.write(file, foreign);
+    const adopt = (lines: string[], how = 'adopt', mode = 'run') =>
+      node.ask('ct.keys.set', { vmid: 103, user: 'olga', marker: MARKER, lines, foreign: how }, mode);
+    const lines = [`${mine} ${MARKER}`, `${hers} ${MARKER}`];
+    const state = async (how: string) => (await adopt(lines, how, 'probe')).answer.result.state;
+    expect([await state('adopt'), await state('release')]).toEqual(['absent', 'already']);
+    expectKind(await adopt([...lines, `${key()} ${MARKER}`]), 'changed');
+    expectKind(await adopt([`${LEASE} ${mine} ${MARKER}`]), 'bad-input');
+    expect(node.read(file)).toBe(foreign);
+    expect((await adopt(lines)).answer.result).toMatchObject({ changed: true, lines: 2 });
+    expect(node.read(file)).toBe(
+      `# by mkuser\n  ${mine} ${MARKER}  olga@laptop \r\nfrom="10.0.0.0/8" ${mine} olga@office\n${hers} ${MARKER}\n${other} olga's friend\n${mine} ${MARKER}`,
+    );
+    expect([await state('adopt'), await state('release')]).toEqual(['done', 'absent']);
+    const { users } = await result('ct.users', { vmid: 103 });
+    expect(users[0].keys.map((found: { ours: boolean }) => found.ours)).toEqual([true, false, true, false, true]);
+    expect((await adopt(lines)).answer.result).toMatchObject({ changed: false });
+    expect((await adopt(lines, 'release')).answer.result).toMatchObject({ changed: true });
+    expect(node.read(file)).toBe(foreign);
+    await adopt(lines);
+    expect((await set([])).answer.result).toMatchObject({ changed: true, replaced: 3 });
+    expect(node.read(file)).toBe(`# by mkuser\nfrom="10.0.0.0/8" ${mine} olga@office\n${other} olga's friend\n`);
+  });
+
   test('writes and reads as the user, never as root', async () => {
     node.write(file, `${key()} foreign\n`);
     await set([`${key()} ${MARKER}`]);

@@ -56,6 +56,7 @@ const NORMAL: Record<string, readonly unknown[]> = {
   marker: ['bascule:run-1'],
   sudo: [true, false],
   adopt: [true],
+  foreign: ['adopt', 'release'],
   home: ['keep', 'remove'],
   lines: [
     [],
@@ -94,7 +95,7 @@ const FIELDS: Record<string, string> = {
   'ct.users': 'vmid',
   'ct.user.ensure': 'vmid user marker sudo adopt',
   'ct.user.remove': 'vmid user home adopt',
-  'ct.keys.set': 'vmid user marker lines',
+  'ct.keys.set': 'vmid user marker lines foreign',
   'jump.keys.set': 'user marker lines',
   'ct.features': 'vmid nesting keyctl',
   'ct.unlock': 'vmid marker upid',

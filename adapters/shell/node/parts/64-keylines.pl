@@ -134,6 +134,24 @@ sub merged {
     return $text . join '', map { "$_\n" } @lines;
 }
 
+# The file with the marker put into foreign lines of these keys, or taken out of them again: right behind the key, so
+# that everything else of the line stays, and nobody gets in who could not before. Lines with options stay as they are.
+sub remarked {
+    my ($old, $marker, $how, @lines) = @_;
+    my %wanted = map { (key_line($_)->{base64} => 1) } @lines;
+    my $text = '';
+    for my $line ($old =~ /([^\n]*\n|[^\n]+\z)/gx) {
+        my $key = key_line($line =~ s/\n\z//rx);
+        my $its = marker_of($key) // '';
+        if ($key && $key->{options} eq '' && $wanted{ $key->{base64} }) {
+            $line =~ s/\A([ \t]*\S+[ \t]+\S+)/$1 $marker/x if $how eq 'adopt' && $its eq '';
+            $line =~ s/\A([ \t]*\S+[ \t]+\S+)[ ]\Q$marker\E(?=\s|\z)/$1/x if $how eq 'release' && $its eq $marker;
+        }
+        $text .= $line;
+    }
+    return $text;
+}
+
 # Lines of ours with this marker as they stand in a file.
 sub marked_lines {
     my ($text, $marker) = @_;
@@ -168,4 +186,15 @@ sub lines_state {
     return { state => 'already', evidence => "no line carries $marker; who removed them is not recorded" } if $same;
     return { state => 'absent', evidence => $evidence } if !@there;
     return { state => @wanted ? 'partial' : 'absent', evidence => $evidence };
+}
+
+# What a probe says of foreign lines that were to be taken over, or given back.
+sub remarked_state {
+    my ($text, $marker, $how, @wanted) = @_;
+    my %marked = map { (key_line($_)->{base64} => 1) } marked_lines($text, $marker);
+    my $there = grep { $marked{ key_line($_)->{base64} } } @wanted;
+    my $evidence = "$there of " . scalar(@wanted) . " keys carry $marker";
+    return { state => 'already', evidence => "$evidence; who took it out is not recorded" } if $how eq 'release' && !$there;
+    return { state => 'done', evidence => $evidence } if $how eq 'adopt' && $there == @wanted;
+    return { state => $there == ($how eq 'adopt' ? 0 : @wanted) ? 'absent' : 'partial', evidence => $evidence };
 }

@@ -31,9 +31,25 @@ sub keys_now {
     return { user => $user, folder => $folder, file => $file, text => $read->{text}, has_folder => $there->{$folder} ? 1 : 0 };
 }
 
-sub ct_keys_probe {
+sub wanted_lines {
     my ($args) = @_;
     my @lines = checked_lines($args, 0);
+    bad_input('lines that are taken over have no options') if $args->{foreign} && grep { key_line($_)->{options} ne '' } @lines;
+    return @lines;
+}
+
+# Taking over lets nobody in: a key that is not there any more is not written.
+sub adopted_all {
+    my ($args, $text, @lines) = @_;
+    my $state = remarked_state($text, $args->{marker}, 'adopt', @lines);
+    return if $state->{state} eq 'done';
+    return fault('changed', "the keys of $args->{user} in CT $args->{vmid} were not changed", "$state->{evidence}: the others are gone, or have options", 'look again who has which keys');
+}
+
+sub ct_keys_probe {
+    my ($args) = @_;
+    my @lines = wanted_lines($args);
+    return remarked_state(keys_now($args)->{text}, $args->{marker}, $args->{foreign}, @lines) if $args->{foreign};
     return lines_state(keys_now($args)->{text}, $args->{marker}, @lines);
 }
 
@@ -41,9 +57,10 @@ sub ct_keys_probe {
 sub ct_keys_set {
     my ($args) = @_;
     my ($vmid, $name) = @{$args}{qw(vmid user)};
-    my @lines = checked_lines($args, 0);
+    my @lines = wanted_lines($args);
     my $now = keys_now($args);
-    my $text = merged($now->{text}, $args->{marker}, @lines);
+    my $text = $args->{foreign} ? remarked($now->{text}, $args->{marker}, $args->{foreign}, @lines) : merged($now->{text}, $args->{marker}, @lines);
+    adopted_all($args, $text, @lines) if ($args->{foreign} // '') eq 'adopt';
     my $removed = scalar marked_lines($now->{text}, $args->{marker});
     return { vmid => $vmid, user => $name, changed => false(), lines => scalar @lines } if $text eq $now->{text};
     bad_input('the key file would grow beyond 262144 bytes') if length $text > 262_144;
@@ -127,5 +144,5 @@ sub replace_file {
 }
 
 my %KEYS = (user => [\&a_user, 1], marker => [\&a_marker, 1], lines => [\&lines, 1]);
-$VERB{'ct.keys.set'} = { args => { %KEYS, vmid => [\&a_vmid, 1] }, changes => 'vmid', run => \&ct_keys_set, probe => \&ct_keys_probe };
+$VERB{'ct.keys.set'} = { args => { %KEYS, vmid => [\&a_vmid, 1], foreign => [sub { return a_text(@_, qr/\A(adopt|release)\z/x, 'adopt or release') }, 0] }, changes => 'vmid', run => \&ct_keys_set, probe => \&ct_keys_probe };
 $VERB{'jump.keys.set'} = { args => {%KEYS}, changes => 'jump', run => \&jump_keys_set, probe => \&jump_keys_probe };
