@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import type { ClusterView } from './cluster.ts';
 import type { Github } from './github.ts';
 import type { HouseRules } from './house.ts';
+import type { Json } from './plan.ts';
 import type { RequestRecord } from './records.ts';
 import type { NodeView } from './shell.ts';
 
@@ -43,6 +44,10 @@ export interface AutomationContext {
     command: string,
     options: Readonly<Record<string, string>>,
   ): Promise<{ readonly request?: RequestRecord; readonly refused?: string }>;
+  /** What it kept with {@link remember}, this automation on this cluster; undefined at first. An older Bascule may have written it: parse it. */
+  recall(): Promise<Json | undefined>;
+  /** What it has seen and told, so that it tells only news. Never what grants anything: that stands in the books. */
+  remember(value: Json): Promise<void>;
   /** Posts a notice where the cluster's alerts go, or edits the one of this key. */
   tell(notice: Notice): Promise<void>;
 }
