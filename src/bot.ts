@@ -3,7 +3,9 @@ import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
 import type { Command, Option } from './contracts/command.ts';
 import type { Github } from './contracts/github.ts';
+import type { HouseRules } from './contracts/house.ts';
 import type { Judge } from './contracts/policy.ts';
+import type { ShellConnection } from './contracts/shell.ts';
 import type { Store } from './contracts/store.ts';
 import { FrontDesk } from './desk.ts';
 import { LastCheck } from './last-check.ts';
@@ -14,7 +16,8 @@ import { People } from './people.ts';
 import { Planning } from './planning.ts';
 import { makeRegistry } from './registry.ts';
 import { Requests } from './requests.ts';
-import { Runner, type RunnerSide } from './runner.ts';
+import { Runner } from './runner.ts';
+import type { RunnerSide } from './runner-parts.ts';
 import type { Config } from './settings.ts';
 import { Telling } from './telling.ts';
 
@@ -37,6 +40,9 @@ export interface BotParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly github: Github;
+  /** SSH to the nodes, of the clusters that have it (`connectNodes` of adapters/shell). Closed with the bot. */
+  readonly shells: readonly ShellConnection[];
+  readonly houses: ReadonlyMap<string, HouseRules>;
   /** The journal is out of reach or another process leads: the process must end and be started again. */
   readonly onBroken: (error: unknown) => void;
 }
@@ -61,7 +67,11 @@ export class Bot {
     const registry = makeRegistry(parts.commands, [...clusters.keys()], parts.clusterOption);
     const people = new People(config, chats);
     this.outbox = new Outbox({ store, chats, clock, log });
-    const planning = new Planning({ config, store, judge, clusters, clock });
+    const { github, houses } = parts;
+    const shells = new Map(parts.shells.map((connection) => [connection.cluster, connection]));
+    const nodeViews = new Map(parts.shells.map(({ cluster, view }) => [cluster, view]));
+    const looking = { config, store, judge, clusters, nodeViews, houses, github, people, clock };
+    const planning = new Planning(looking);
     const telling = new Telling({ config, store, people, registry, planning, outbox: this.outbox, clock, log });
     this.#telling = telling;
     this.requests = new Requests({ config, store, people, planning, telling, clock });
@@ -71,24 +81,11 @@ export class Bot {
       changed: (id, line) => telling.changed(id, line),
       stepEnded: (request, step, lines) => telling.stepEnded(request, step, lines),
     };
-    this.runner = new Runner({ store, clusters, clock, log, side, onBroken: parts.onBroken });
+    this.runner = new Runner({ store, clusters, shells, clock, log, side, onBroken: parts.onBroken });
     this.requests.onApproved = () => void this.runner.wake();
     const { requests } = this;
     const { habit } = parts;
-    this.desk = new FrontDesk({
-      config,
-      store,
-      judge,
-      people,
-      registry,
-      clusters,
-      planning,
-      requests,
-      habit,
-      clock,
-      log,
-      github: parts.github,
-    });
+    this.desk = new FrontDesk({ ...looking, registry, planning, requests, habit, log });
   }
 
   get leading(): boolean {
@@ -135,14 +132,14 @@ export class Bot {
 
   /** No new requests; runs stop between looks and resume at the next start. */
   async stop(): Promise<void> {
-    const { chats, clusters, store } = this.#parts;
+    const { chats, clusters, shells, store } = this.#parts;
     this.#stop.abort();
     await this.runner.stop();
     await this.#ticking;
     this.outbox.stop();
     await this.outbox.settled();
     await Promise.allSettled([...chats.map((chat) => chat.stop()), this.#parts.github.close()]);
-    await Promise.allSettled(clusters.map((connection) => connection.close()));
+    await Promise.allSettled([...clusters, ...shells].map((connection) => connection.close()));
     await store.close();
     this.#leading = false;
   }

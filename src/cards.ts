@@ -104,11 +104,13 @@ function planCard(request: RequestRecord, scene: CardScene): Card {
   return { ...preview, lines: [...(preview.lines ?? []), ...risks] };
 }
 
+const VOTED = { approve: 'approved', confirm: 'confirmed', proof: 'proved', deny: 'denied' } as const;
+
 function waitingCard(request: RequestRecord, scene: CardScene): Card {
   const card = planCard(request, scene);
   const votes = request.votes
     .filter((vote) => vote.fingerprint === request.fingerprint && vote.kind !== 'deny')
-    .map((vote) => `${vote.kind === 'approve' ? 'approved' : 'confirmed'} by ${scene.nameOf(vote.person)}`);
+    .map((vote) => `${VOTED[vote.kind]} by ${scene.nameOf(vote.person)}`);
   const word = typedWord(request);
   const needs = scene.needs.map((need) => needLine(need, scene.nameOf(request.requester), word));
   const { facts = [], ...rest } = card;
@@ -215,6 +217,7 @@ function doneCard(request: RequestRecord, scene: CardScene): Card {
     state: request.state,
     steps: scene.steps,
     left: request.left,
+    approvedAt: request.approvedAt,
     startedAt: request.startedAt,
     endedAt: request.endedAt,
   };
@@ -252,6 +255,7 @@ function approvedBy(request: RequestRecord, scene: CardScene): string {
   const votes = request.votes.filter((vote) => vote.fingerprint === request.fingerprint);
   const names = votes.filter((vote) => vote.kind === 'approve').map((vote) => scene.nameOf(vote.person));
   if (names.length > 0) return `approved by ${names.join(', ')}`;
+  if (votes.some((vote) => vote.kind === 'proof')) return `proved by ${scene.nameOf(request.requester)}`;
   return votes.some((vote) => vote.kind === 'confirm') ? `confirmed by ${scene.nameOf(request.requester)}` : '';
 }
 

@@ -38,6 +38,7 @@ export function recordsFor(store: Store, sees: (request: RequestRecord) => boole
         state: found.state,
         steps: [...planned, ...undone],
         left: found.left,
+        approvedAt: found.approvedAt,
         startedAt: found.startedAt,
         endedAt: found.endedAt,
       };

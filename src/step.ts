@@ -1,7 +1,7 @@
 import type { Clock } from './contracts/clock.ts';
-import type { Cluster, ProbeAnswer, Trace } from './contracts/cluster.ts';
+import type { Answer, Cluster, ProbeAnswer, Trace } from './contracts/cluster.ts';
 import { Failed, type Failure } from './contracts/failure.ts';
-import type { Call, Probe } from './contracts/plan.ts';
+import { type Effect, isNodeCall, type Probe } from './contracts/plan.ts';
 import type { StoredStep } from './contracts/store.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { StoredStep } from './contracts/store.ts';
  * unclear waits for a person. What a step may do is only what its plan holds.
  */
 export interface StepWork {
-  readonly call: Call;
+  readonly call: Effect;
   readonly probe: Probe;
   readonly repeat: 'refused' | 'never';
   readonly settle?: { readonly probe: Probe; readonly seconds: number };
@@ -35,6 +35,10 @@ const GOES_ON = 'the bot stops; the next start goes on from here';
 
 /** Waits between looks after a lost answer, milliseconds: two minutes in all. */
 const LOOKS = [100, 400, 1000, 2000, 3000, 5000, 8000, 10_000, 15_000, 15_000, 20_000, 20_000, 20_000] as const;
+/** A helper that lost us goes on for as long as its call may take; it is looked for that long, this often, milliseconds. */
+const LATE_LOOK = 30_000;
+/** A bot that stops still hears the answer of a helper that is nearly done, milliseconds. */
+const GRACE = 5000;
 /** Looks in a row that must say "absent" before it is believed enough to repeat a call that Proxmox would refuse twice. */
 const ABSENT_LOOKS = 3;
 const MOST_SENDS = 3;
@@ -46,6 +50,8 @@ const STATE_PROBES: readonly Probe['kind'][] = [
   'guest-config',
   'replication-disabled',
   'replication-gone',
+  'node-verb',
+  'book',
 ];
 
 /** Brings the step to done, failed or in-doubt and resolves its final row. Resumes from whatever state the row is in. */
@@ -88,11 +94,12 @@ class Step {
   }
 
   async #send(): Promise<StoredStep> {
+    this.#stopHere();
     const startedAt = this.#row.startedAt ?? this.#tools.clock.now();
     await this.#save({ state: 'intent', sent: this.#row.sent + 1, startedAt, upid: undefined }, 'intent');
-    let upid: string | undefined;
+    let answer: Answer;
     try {
-      ({ upid } = await this.#tools.hands.send(this.#work.call));
+      answer = await this.#ask();
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       if (error.failure.sent === 'no')
@@ -102,16 +109,35 @@ class Step {
       if (error.failure.sent === 'refused') return this.#refused(error.failure);
       return this.#recover(words(error.failure));
     }
-    if (upid === undefined) return this.#settle('OK');
-    await this.#save({ upid }, 'task');
-    return this.#follow(upid);
+    for (const line of answer.log ?? []) this.#tellLog(line);
+    if (answer.result !== undefined) this.#row = { ...this.#row, result: answer.result };
+    if (answer.already) return this.#wasSo(answer.says ?? '');
+    if (answer.upid === undefined) return this.#settle(answer.says ?? 'OK');
+    await this.#save({ upid: answer.upid }, 'task');
+    return this.#follow(answer.upid);
   }
 
-  /** Proxmox said no. After a repeat that can mean that the first try got through; before, that it is so already. */
+  /** A node may work for an hour on one call; a bot that stops leaves it, since a probe tells what became of it. */
+  #ask(): Promise<Answer> {
+    const { call } = this.#work;
+    const answer = this.#tools.hands.send(call, (line) => this.#tellLog(line));
+    return isNodeCall(call) ? this.#unlessStopped(answer, GRACE) : answer;
+  }
+
+  /** Nothing to do any more. After a repeat that can mean that the first try got through. */
+  async #wasSo(says: string): Promise<StoredStep> {
+    const seen = this.#row.sent > 1 ? await this.#look(this.#work.probe) : undefined;
+    return this.#settle(`was so already: ${says}`, seen?.state === 'done');
+  }
+
+  /** The other side said no. After a repeat that can mean that the first try got through; before, that it is so already. */
   async #refused(failure: Failure): Promise<StoredStep> {
+    const byNode = isNodeCall(this.#work.call);
+    // A helper answers yes to what is so already, so its no is one.
+    if (byNode && this.#row.sent === 1) return this.#end('failed', words(failure), false);
     const seen = await this.#look(this.#work.probe);
     if (seen.state === 'done' || (seen.state === 'running' && seen.upid)) return this.#believe(seen, words(failure));
-    if (seen.state === 'already' && STATE_PROBES.includes(this.#work.probe.kind))
+    if (seen.state === 'already' && !byNode && STATE_PROBES.includes(this.#work.probe.kind))
       return this.#end('done', `was so already: ${seen.evidence}`, false);
     // Not so now, but the lost first call may still come: the silent window has no upper bound (PROBES.md 1).
     if ((seen.state === 'unknown' || seen.state === 'absent') && this.#row.sent > 1)
@@ -146,14 +172,15 @@ class Step {
   }
 
   /** A task may take hours; a bot that stops does not wait for it, since its UPID is in the journal. */
-  async #unlessStopped<T>(work: Promise<T>): Promise<T> {
+  async #unlessStopped<T>(work: Promise<T>, grace = 0): Promise<T> {
     this.#stopHere();
-    const { signal } = this.#tools;
+    const { clock, signal } = this.#tools;
     let stop = (): void => undefined;
     const stopped = new Promise<never>((_resolve, reject) => {
-      stop = () => reject(new Interrupted(GOES_ON));
+      stop = () => void (grace ? clock.wait(grace) : Promise.resolve()).then(() => reject(new Interrupted(GOES_ON)));
       signal.addEventListener('abort', stop, { once: true });
     });
+    stopped.catch(() => undefined);
     try {
       return await Promise.race([work, stopped]);
     } finally {
@@ -163,16 +190,16 @@ class Step {
     }
   }
 
-  async #settle(note: string): Promise<StoredStep> {
+  async #settle(note: string, ours = true): Promise<StoredStep> {
     const { settle } = this.#work;
-    if (!settle) return this.#end('done', note, true);
+    if (!settle) return this.#end('done', note, ours);
     const { clock, signal } = this.#tools;
     const until = clock.now() + settle.seconds * 1000;
     for (;;) {
       const seen = await this.#look(settle.probe);
-      if (seen.state === 'done' || seen.state === 'already') return this.#end('done', note, true);
+      if (seen.state === 'done' || seen.state === 'already') return this.#end('done', note, ours);
       if (clock.now() >= until)
-        return this.#end('failed', `accepted, but after ${settle.seconds} s: ${seen.evidence}`, true);
+        return this.#end('failed', `accepted, but after ${settle.seconds} s: ${seen.evidence}`, ours);
       await clock.wait(SETTLE_LOOK, signal);
       this.#stopHere();
     }
@@ -182,19 +209,28 @@ class Step {
   async #recover(reason: string): Promise<StoredStep> {
     let absent = 0;
     let last = '';
-    for (const wait of LOOKS) {
+    for (const wait of this.#waits()) {
       await this.#tools.clock.wait(wait, this.#tools.signal);
       this.#stopHere();
       const seen = await this.#look(this.#work.probe);
       last = seen.evidence;
       this.#tools.onLog(`finding out what became of it: ${seen.evidence}`);
-      absent = seen.state === 'absent' ? absent + 1 : 0;
+      const open = seen.state === 'absent' || seen.again === true;
+      absent = open ? absent + 1 : 0;
       if (seen.state === 'unknown') continue;
-      if (seen.state !== 'absent') return this.#believe(seen, reason);
+      if (!open) return this.#believe(seen, reason);
       if (absent < ABSENT_LOOKS) continue;
       if (this.#work.repeat === 'refused' && this.#row.sent < MOST_SENDS) return this.#send();
     }
     return this.#end('in-doubt', `${reason}; looked: ${last}. The call may still take effect`, false);
+  }
+
+  *#waits(): Generator<number> {
+    yield* LOOKS;
+    const { call } = this.#work;
+    if (!isNodeCall(call)) return;
+    const end = (this.#row.startedAt ?? 0) + (call.seconds ?? 60) * 1000;
+    while (this.#tools.clock.now() < end) yield LATE_LOOK;
   }
 
   async #believe(seen: ProbeAnswer, reason: string): Promise<StoredStep> {

@@ -110,16 +110,16 @@ export class Telling {
     }
   }
 
-  /** A step with a task leaves its log in the thread of the card. */
+  /** A step with a task, or with a log, leaves it in the thread of the card. */
   async stepEnded(request: RequestRecord, step: StoredStep, log: readonly string[]): Promise<void> {
     const posted = (await this.#parts.store.message(`card/${request.id}`))?.posted;
-    if (!posted || step.upid === undefined) return;
+    if (!posted || (step.upid === undefined && log.length === 0)) return;
     const card: Card = {
       title: `${step.says}: ${step.state}`,
       tone: step.state === 'done' ? 'plain' : 'bad',
       lines: step.note.split('\n').slice(0, 5),
       ...(log.length > 0 ? { code: [log.slice(-15).join('\n')] } : {}),
-      footer: step.upid,
+      ...(step.upid === undefined ? {} : { footer: step.upid }),
     };
     const place: Place = {
       platform: posted.platform,

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/contracts/clock.ts';
 import type { Answer, Cluster, ProbeAnswer, TaskEnd, Trace } from '../../src/contracts/cluster.ts';
-import { fail } from '../../src/contracts/failure.ts';
-import type { Call, Probe } from '../../src/contracts/plan.ts';
+import { Failed, fail, failure } from '../../src/contracts/failure.ts';
+import { type Effect, isApiCall, type Probe } from '../../src/contracts/plan.ts';
 import type { Client } from './client.ts';
 import { probe } from './probes.ts';
 import { followTask, type Patience } from './tasks.ts';
@@ -25,7 +25,8 @@ export class Hands implements Cluster {
    * Success without a UPID is normal: most PUT and DELETE answer null (ODDITIES 8). But what we POST or DELETE below
    * a node is the work of a task: without its name nobody knows whether it has ended, so the call is in doubt.
    */
-  async send(call: Call): Promise<Answer> {
+  async send(call: Effect): Promise<Answer> {
+    if (!isApiCall(call)) throw misled(this.name);
     const { data } = await this.#client.send(call);
     if (readUpid(data)) return { upid: data as string };
     if (call.method !== 'PUT' && call.path.startsWith('/nodes/')) {
@@ -46,4 +47,15 @@ export class Hands implements Cluster {
   probe(wanted: Probe, trace: Trace): Promise<ProbeAnswer> {
     return probe(this.#client, this.#clock, wanted, trace);
   }
+}
+
+function misled(cluster: string): Failed {
+  return new Failed(
+    failure('internal', {
+      what: `${cluster}: nothing was sent`,
+      why: 'work on a node or on the books is not done by the API',
+      next: 'please report this',
+      sent: 'no',
+    }),
+  );
 }

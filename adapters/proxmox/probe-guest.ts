@@ -39,7 +39,7 @@ export async function ctCreated(client: Asker, wanted: Asked<'ct-created'>, trac
 
 function createdHere(spot: Spot, config: Config, task: OurTask | undefined, trace: Timed): ProbeAnswer {
   const name = label(spot);
-  const ours = hasMarker(config['description'], fillHoles(MARKER, trace.run));
+  const ours = hasMarker(config['description'], fillHoles(MARKER, trace));
   if (config['lock'] === 'create') {
     if (task) return answer('partial', `${name} is locked (create) and ${ended(task)}`, task.upid);
     return answer('unknown', `${name} is locked (create), and no task of ours is to be found`);
@@ -60,7 +60,7 @@ async function notCreatedHere(
   const elsewhere = await whereIs(client, spot.vmid);
   if (elsewhere && (elsewhere.node !== spot.node || elsewhere.type !== spot.type)) {
     const config = await configOf(client, elsewhere);
-    const ours = hasMarker(config?.['description'], fillHoles(MARKER, trace.run));
+    const ours = hasMarker(config?.['description'], fillHoles(MARKER, trace));
     if (ours && task && succeeded(task.exit))
       return answer('done', `${label(elsewhere)} carries our mark; it was moved there`, task.upid);
     return answer(ours ? 'unknown' : 'already', `${label(elsewhere)} has this vmid`, task?.upid);
@@ -150,7 +150,7 @@ export async function guestGone(client: Asker, wanted: Asked<'guest-gone'>, trac
 }
 
 function isSame(config: Config, identity: string, trace: Timed): boolean {
-  if (identity.includes('{run}')) return hasMarker(config['description'], fillHoles(identity, trace.run));
+  if (identity.includes('{run}')) return hasMarker(config['description'], fillHoles(identity, trace));
   if (identity.startsWith('bascule:')) return hasMarker(config['description'], identity);
   return (macOf(config) ?? '').toUpperCase() === identity.toUpperCase();
 }

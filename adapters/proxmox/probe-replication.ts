@@ -26,7 +26,7 @@ export async function replicationExists(
   const evidence = `replication job ${wanted.id} goes to ${found.target}`;
   if (found.removing) return answer('absent', `${evidence}, but is marked for removal`);
   if (found.target !== wanted.target) return answer('absent', `${evidence}, not to ${wanted.target}`);
-  return hasMarker(found.comment, fillHoles(MARKER, trace.run))
+  return hasMarker(found.comment, fillHoles(MARKER, trace))
     ? answer('done', `${evidence} and carries our mark`)
     : answer('already', `${evidence} without our mark`);
 }

@@ -56,7 +56,7 @@ export async function snapshotExists(
   if (!found) return answer('unknown', `${guestWord(wanted.type, wanted.vmid)} is not there${also}`, task?.upid);
   const { row, lock } = found.seen;
   if (!row) return noSnapshot(name, task, also);
-  if (!hasMarker(row.description, fillHoles(MARKER, trace.run)))
+  if (!hasMarker(row.description, fillHoles(MARKER, trace)))
     return answer('already', `${name} exists without our mark${also}`, task?.upid);
   const whole = !row.snapstate && (lock !== 'snapshot' || (task && succeeded(task.exit)));
   if (whole) return answer('done', `${name} is there and carries our mark`, task?.upid);
@@ -91,7 +91,7 @@ export async function snapshotGone(client: Asker, wanted: Asked<'snapshot-gone'>
 }
 
 function isThis(row: Row, identity: string, trace: Timed): boolean {
-  if (identity.includes('{run}')) return hasMarker(row.description, fillHoles(identity, trace.run));
+  if (identity.includes('{run}')) return hasMarker(row.description, fillHoles(identity, trace));
   if (identity.startsWith('bascule:')) return hasMarker(row.description, identity);
   return `at ${row.snaptime ?? 0}` === identity;
 }

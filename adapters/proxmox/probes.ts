@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/contracts/clock.ts';
 import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
-import { Failed } from '../../src/contracts/failure.ts';
+import { Failed, fail } from '../../src/contracts/failure.ts';
 import type { Probe } from '../../src/contracts/plan.ts';
 import type { Asker } from './client.ts';
 import { ctCreated, guestConfig, guestGone, guestRunning, guestTask } from './probe-guest.ts';
@@ -46,5 +46,13 @@ function ask(client: Asker, wanted: Probe, trace: Timed): Promise<ProbeAnswer> {
       return snapshotGone(client, wanted, trace);
     case 'snapshot-rolled-back':
       return rolledBack(client, wanted, trace);
+    case 'node-verb':
+    case 'book':
+      return fail('internal', {
+        what: 'nothing was looked at',
+        why: `the API cannot tell what a probe of ${wanted.kind} asks for`,
+        next: 'please report this',
+        sent: 'no',
+      });
   }
 }

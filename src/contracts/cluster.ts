@@ -111,6 +111,8 @@ export interface ProbeAnswer {
   /** What was looked at and seen, one short line for people. */
   readonly evidence: string;
   readonly upid?: string;
+  /** Of a call that changes nothing when it is repeated: asking again tells for sure, or brings it to its end. */
+  readonly again?: boolean;
 }
 
 export interface PveVersion {

@@ -1,4 +1,5 @@
-import type { Json } from './plan.ts';
+import type { Answer, ProbeAnswer } from './cluster.ts';
+import type { Json, NodeCall } from './plan.ts';
 
 /** dry-run looks and answers what it would do; probe tells what became of a change (shell/node/README.md). */
 export type Mode = 'run' | 'probe' | 'dry-run';
@@ -44,6 +45,23 @@ export interface Shell {
   /** What the helper there is. Not held against the expected SHA-256, so that a doctor can tell. */
   hello(node: string): Promise<Hello>;
   close(): Promise<void>;
+}
+
+/** SSH access to the nodes of one cluster: looking, and the hands that only the engine may hold. */
+export interface ShellConnection {
+  /** Our name of the cluster. */
+  readonly cluster: string;
+  readonly view: NodeView;
+  readonly hands: NodeHands;
+  close(): Promise<void>;
+}
+
+/** Doing what a plan asks of the nodes of one cluster. Holes of the calls are filled. */
+export interface NodeHands {
+  /** Failed.failure.sent tells whether it may have been done. `onLog` hears how a long one gets on. */
+  send(call: NodeCall, run: string, onLog?: (line: string) => void): Promise<Answer>;
+  /** What became of that very call. Throws Failed when the node cannot tell now. */
+  probe(call: NodeCall, run: string): Promise<ProbeAnswer>;
 }
 
 /**
