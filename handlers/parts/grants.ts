@@ -1,0 +1,230 @@
+import { GRANTS, type Grant, grantKey } from '../../src/contracts/books.ts';
+import { bookStep, nodeStep, nodeUndo } from '../../src/contracts/node-steps.ts';
+import type { Json, NodeCall, PlannedStep, UndoCall } from '../../src/contracts/plan.ts';
+import type { CtUser } from '../../src/contracts/shell.ts';
+import {
+  type Access,
+  accessOf,
+  bookValue,
+  ctLines,
+  type Ends,
+  jumpLines,
+  jumpMarker,
+  type Lines,
+  markerOf,
+} from './grant-lines.ts';
+
+export * from './grant-lines.ts';
+export { linuxName, nameFlaw } from './linux-names.ts';
+
+/**
+ * People's access to containers as steps of a plan. One grant is: an account inside the container, key lines there,
+ * key lines on the jump node, and an entry in our book. sshd itself ends a lease: every line carries its end.
+ */
+
+const userCall = (access: Access, sudo: boolean, adopt = false): NodeCall => ({
+  cluster: access.cluster,
+  node: access.node,
+  verb: 'ct.user.ensure',
+  args: { vmid: access.vmid, user: access.user, marker: markerOf(access), sudo, ...(adopt ? { adopt } : {}) },
+});
+
+const removeCall = ({ cluster, node, vmid, user }: Access, home: 'keep' | 'remove'): NodeCall => ({
+  cluster,
+  node,
+  verb: 'ct.user.remove',
+  args: { vmid, user, home },
+});
+
+const keysCall = (access: Access, lines: readonly string[]): NodeCall => ({
+  cluster: access.cluster,
+  node: access.node,
+  verb: 'ct.keys.set',
+  args: { vmid: access.vmid, user: access.user, marker: markerOf(access), lines },
+});
+
+function jumpCall(access: Lines & { readonly cluster: string }, lines: readonly string[]): NodeCall | undefined {
+  const { jump } = access;
+  if (!jump) return undefined;
+  return {
+    cluster: access.cluster,
+    node: jump.node,
+    verb: 'jump.keys.set',
+    args: { user: jump.account, marker: jumpMarker(access), lines },
+  };
+}
+
+const bookCall = (access: Access, value: Json) => ({
+  shelf: GRANTS,
+  key: grantKey(access.cluster, access.vmid, access.user),
+  value,
+});
+
+export interface Around {
+  /** Behind each step's name where a plan has several grants: `keys 103`. */
+  readonly suffix?: string;
+  /** Set on every step ({@link PlannedStep}). */
+  readonly alone?: true;
+  readonly goesWith?: string;
+}
+
+const named = (name: string, { suffix }: Around): string => (suffix === undefined ? name : `${name} ${suffix}`);
+
+function all(steps: readonly (PlannedStep | undefined)[], { alone, goesWith }: Around): readonly PlannedStep[] {
+  const more = { ...(alone ? { alone } : {}), ...(goesWith === undefined ? {} : { goesWith }) };
+  return steps.filter((step) => step !== undefined).map((step) => ({ ...step, ...more }));
+}
+
+/** The home's key file, for the words of last resort. */
+const byHand = ({ node, vmid, user }: Access): readonly string[] => [
+  `ssh root@${node} pct exec ${vmid} -- grep -n bascule: /home/${user}/.ssh/authorized_keys`,
+];
+
+export interface Granting extends Around {
+  /** The account as it is in the container now; undefined: there is none, so it is ours to make and to take back. */
+  readonly account?: Pick<CtUser, 'ours' | 'sudo'>;
+  /** The grant it replaces, with the same id; undefined: there is none. */
+  readonly before?: Grant;
+  /** Take an account over that somebody made by hand. */
+  readonly adopt?: boolean;
+}
+
+/** Account, keys, way in, book: whatever fails, what was done before it is taken back. */
+export function grantSteps(access: Access, granting: Granting = {}): readonly PlannedStep[] {
+  const { before } = granting;
+  const old = before && accessOf(before, access.node);
+  const label = `${access.user} in CT ${access.vmid}`;
+  const jump = jumpCall(access, jumpLines(access));
+  const oldJump = old && jumpCall(old, jumpLines(old));
+  // The old way in lay somewhere else: it must not stay.
+  const moved = oldJump && (jump === undefined || where(oldJump) !== where(jump)) ? jumpCall(old, []) : undefined;
+  const keptJump = old && oldJump && !moved ? jumpLines(old) : [];
+  return all(
+    [
+      nodeStep(userCall(access, access.sudo, granting.adopt), {
+        name: named('account', granting),
+        says: `Setting up ${label}${access.sudo ? ' with sudo' : ''}`,
+        undo: [accountUndo(access, granting, label)],
+      }),
+      nodeStep(keysCall(access, ctLines(access)), {
+        name: named('keys', granting),
+        says: `Writing ${access.lines.length} ${access.lines.length === 1 ? 'key' : 'keys'} of ${label}`,
+        undo: [nodeUndo(keysCall(access, old ? ctLines(old) : []), `Putting the keys of ${label} back`)],
+        byHand: byHand(access),
+      }),
+      moved &&
+        nodeStep(moved, {
+          name: named('old jump', granting),
+          says: `Ending the old way in through ${moved.node}`,
+          undo: [nodeUndo(oldJump!, `Opening the old way in through ${moved.node} again`)],
+        }),
+      jump &&
+        nodeStep(jump, {
+          name: named('jump', granting),
+          says: `Opening the way in through ${jump.node}`,
+          undo: [nodeUndo(jumpCall(access, keptJump)!, `Putting the way in through ${jump.node} back`)],
+        }),
+      bookStep(bookCall(access, bookValue(access)), (before ?? null) as unknown as Json, {
+        name: named('book', granting),
+        says: 'Noting who may log in',
+      }),
+    ],
+    granting,
+  );
+}
+
+const where = ({ node, args }: NodeCall): string => `${node}/${args['user']}/${args['marker']}`;
+
+/** An account that was there before stays, with the sudo it had. A home that somebody left is never deleted. */
+function accountUndo(access: Access, { account, before }: Granting, label: string): UndoCall {
+  if (!account) return nodeUndo(removeCall(access, 'keep'), `Removing ${label}`);
+  const sudo = before?.sudo ?? (account.ours && account.sudo);
+  return nodeUndo(userCall(access, sudo, !account.ours), `Putting ${label} back as it was`);
+}
+
+export interface Revoking extends Around {
+  /** The account inside as it is now; `gone`: there is none; undefined: the container cannot be asked, only the way in ends. */
+  readonly account: Pick<CtUser, 'ours'> | 'gone' | undefined;
+  /** What becomes of the account. Only one that we made can be removed. */
+  readonly remove: boolean;
+  /** What becomes of the book's entry: removed, or (a container that cannot be asked) left until it can be. */
+  readonly keepEntry?: boolean;
+}
+
+/** Way in first, then keys, account and entry. What ends can be put back, except an account that is removed. */
+export function revokeSteps(grant: Grant, node: string, revoking: Revoking): readonly PlannedStep[] {
+  const access = accessOf(grant, node);
+  const { account, remove, keepEntry } = revoking;
+  const label = `${grant.user} in CT ${grant.vmid}`;
+  const there = account !== undefined && account !== 'gone';
+  const jump = jumpCall(access, []);
+  return all(
+    [
+      jump &&
+        nodeStep(jump, {
+          name: named('jump', revoking),
+          says: `Ending the way in through ${jump.node}`,
+          undo: [nodeUndo(jumpCall(access, jumpLines(access))!, `Opening the way in through ${jump.node} again`)],
+        }),
+      there
+        ? nodeStep(keysCall(access, []), {
+            name: named('keys', revoking),
+            says: `Ending the keys of ${label}`,
+            undo: [nodeUndo(keysCall(access, ctLines(access)), `Putting the keys of ${label} back`)],
+            byHand: byHand(access),
+          })
+        : undefined,
+      there && !remove && grant.sudo
+        ? nodeStep(userCall(access, false, !account.ours), {
+            name: named('sudo', revoking),
+            says: `Ending sudo of ${label}`,
+            undo: [nodeUndo(userCall(access, true, !account.ours), `Giving ${label} sudo again`)],
+          })
+        : undefined,
+      there && remove
+        ? nodeStep(removeCall(access, 'keep'), {
+            name: named('account', revoking),
+            says: `Removing ${label}; its home folder stays`,
+          })
+        : undefined,
+      keepEntry
+        ? undefined
+        : bookStep(bookCall(access, null), grant as unknown as Json, {
+            name: named('book', revoking),
+            says: 'Noting that it has ended',
+          }),
+    ],
+    revoking,
+  );
+}
+
+/** The same keys with another end. */
+export function extendSteps(grant: Grant, node: string, ends: Ends, around: Around = {}): readonly PlannedStep[] {
+  const old = accessOf(grant, node);
+  const access = { ...old, ends };
+  const label = `${grant.user} in CT ${grant.vmid}`;
+  const jump = jumpCall(access, jumpLines(access));
+  return all(
+    [
+      nodeStep(keysCall(access, ctLines(access)), {
+        name: named('keys', around),
+        says: `Extending the keys of ${label}`,
+        undo: [nodeUndo(keysCall(old, ctLines(old)), `Putting the old end of ${label} back`)],
+        byHand: byHand(access),
+      }),
+      jump &&
+        nodeStep(jump, {
+          name: named('jump', around),
+          says: `Extending the way in through ${jump.node}`,
+          undo: [
+            nodeUndo(jumpCall(old, jumpLines(old))!, `Putting the old end of the way in through ${jump.node} back`),
+          ],
+        }),
+      bookStep(bookCall(access, bookValue(access)), grant as unknown as Json, {
+        name: named('book', around),
+        says: 'Noting the new end',
+      }),
+    ],
+    around,
+  );
+}
