@@ -1,22 +1,27 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openStage, ROOTFS, ran, STAGE_TIMEOUT, type Stage, sh, unfit, VMID } from './node/stage.ts';
 
 /**
  * Files back from a snapshot, into a real unprivileged container, running and stopped, with the attacks of
- * RESTORE.md. Snapshots are folders below `.zfs/snapshot`, as ZFS shows them.
+ * RESTORE.md. Snapshots are btrfs's own, read-only, below `.zfs/snapshot`, as ZFS shows them.
  */
 const SNAP = 'autohourly261121000007';
 const snapshot = `${ROOTFS}/.zfs/snapshot/${SNAP}`;
 /** What no attack may reach: files of the host that the container can name but not touch. */
 const WATCHED = ['/etc', '/usr/local/sbin'];
+/** Another container of the same id map: its files belong to the very ids that ours may use. */
+const NEIGHBOUR = ROOTFS.replace('103', '104');
 
 describe.skipIf(unfit() !== undefined)('files of a container', () => {
   let stage: Stage;
   let counter = 0;
   beforeAll(async () => {
     stage = await openStage();
+    asRoot(
+      `mkdir -p ${NEIGHBOUR}/etc; echo theirs > ${NEIGHBOUR}/etc/app.conf; chown -R 100000:100000 ${NEIGHBOUR}; chmod -R a+rX ${NEIGHBOUR}`,
+    );
   }, STAGE_TIMEOUT);
   afterAll(() => stage?.close());
 
@@ -26,9 +31,14 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
   };
   const stamp = (): string => `20261121T${String(100_000 + counter).slice(0, 6)}Z`;
   const asRoot = (script: string): string => execFileSync('bash', ['-euc', script], { encoding: 'utf8' });
+  /** What is planted in the snapshot is planted before the first question: from there on it is read-only. */
+  const ask: Stage['ask'] = (...request) => {
+    stage.seal(SNAP);
+    return stage.ask(...request);
+  };
   const restore = async (path: string, extra: object = {}, mode = 'run') => {
     const id = run();
-    return stage.ask(
+    return ask(
       'file.restore',
       { vmid: VMID, run: id, path, from: SNAP, overwrite: true, stamp: stamp(), ...extra },
       mode,
@@ -38,7 +48,7 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
   /** Everything of the host that matters, as one text. */
   const host = (): string =>
     asRoot(
-      `find ${WATCHED.join(' ')} -xdev \\( -type f -printf '%p %m %u %g %s %T@\\n' -o -printf '%p %y %m %u %g %l\\n' \\) | sort; sha256sum /etc/passwd /etc/shadow`,
+      `find ${[...WATCHED, NEIGHBOUR].join(' ')} -xdev \\( -type f -printf '%p %m %u %g %s %T@\\n' -o -printf '%p %y %m %u %g %l\\n' \\) | sort; sha256sum /etc/passwd /etc/shadow`,
     );
   /** Owner, mode, times, ACL, extended attributes, capabilities, link counts, real size and content of a tree. */
   const portrait = (folder: string): string =>
@@ -46,9 +56,25 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
       `cd ${folder}; find . -printf '%P|%y|%m|%U|%G|%T@|%n|%l\\n' | sort; getfacl -Rpn . 2>/dev/null | grep -v '^# file'; getfattr -Rdh -m - . 2>/dev/null | sort; getcap -r . ; find . -type f -print0 | sort -z | xargs -0 -r sha256sum`,
     );
 
+  /**
+   * renameat2(RENAME_EXCHANGE) of two names, as the container's own root could: now in bursts, now with pauses in
+   * which a restore comes far enough to be caught later. Resolves once it has begun; what it returns ends it.
+   */
+  const swapping = async (one: string, other: string): Promise<() => Promise<void>> => {
+    const script =
+      '$| = 1; while (1) { syscall 316, -100, $ARGV[0], -100, $ARGV[1], 2; print "." if !$n++; select undef, undef, undef, rand 0.05 if rand() < 0.5 }';
+    const child = spawn('/usr/bin/perl', ['-e', script, one, other], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    return () =>
+      new Promise((resolve) => {
+        child.on('exit', () => resolve());
+        child.kill();
+      });
+  };
+
   beforeEach(() => {
     rmSync(`${ROOTFS}/etc/app`, { recursive: true, force: true });
-    rmSync(snapshot, { recursive: true, force: true });
+    expect(stage.snapshot(SNAP)).toBe(snapshot);
     mkdirSync(`${snapshot}/etc/app/sub`, { recursive: true });
     asRoot(`
       printf 'old words\\n' > ${snapshot}/etc/app/app.conf
@@ -78,7 +104,7 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
     async (state) => {
       stage.container(state === 'running' ? 'start' : 'stop');
       const before = host();
-      const versions = (await stage.ask('file.versions', { vmid: VMID, path: '/etc/app/app.conf' })).result;
+      const versions = (await ask('file.versions', { vmid: VMID, path: '/etc/app/app.conf' })).result;
       expect(versions.versions.map((version: { from: string; size: number }) => [version.from, version.size])).toEqual([
         ['live', 18],
         [SNAP, 10],
@@ -112,16 +138,16 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
       const over = await restore('/etc/app/app.conf');
       const id = `restore-${counter}`;
       const again = { vmid: VMID, run: id, path: '/etc/app/app.conf', from: SNAP, overwrite: true, stamp: stamp() };
-      expect((await stage.ask('file.restore', again, 'probe')).result).toMatchObject({ state: 'done' });
-      expect((await stage.ask('file.restore', again)).result).toMatchObject({
+      expect((await ask('file.restore', again, 'probe')).result).toMatchObject({ state: 'done' });
+      expect((await ask('file.restore', again)).result).toMatchObject({
         changed: false,
         restored: over.result.restored,
       });
-      const undone = await stage.ask('file.undo', { vmid: VMID, run: id });
+      const undone = await ask('file.undo', { vmid: VMID, run: id });
       expect(undone.result).toMatchObject({ changed: true, back: '/etc/app/app.conf' });
       expect(readFileSync(`${ROOTFS}/etc/app/app.conf`, 'utf8')).toBe('new words, longer\n');
-      expect((await stage.ask('file.undo', { vmid: VMID, run: id }, 'probe')).result).toMatchObject({ state: 'done' });
-      expect((await stage.ask('file.undo', { vmid: VMID, run: id })).result).toMatchObject({ changed: false });
+      expect((await ask('file.undo', { vmid: VMID, run: id }, 'probe')).result).toMatchObject({ state: 'done' });
+      expect((await ask('file.undo', { vmid: VMID, run: id })).result).toMatchObject({ changed: false });
     },
   );
 
@@ -129,7 +155,7 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
     stage.container('start');
     await restore('/etc/app/app.conf');
     stage.inside('/bin/sh', '-c', 'echo edited >> /etc/app/app.conf');
-    const undone = await stage.ask('file.undo', { vmid: VMID, run: `restore-${counter}` });
+    const undone = await ask('file.undo', { vmid: VMID, run: `restore-${counter}` });
     expect(undone.error).toMatchObject({ kind: 'changed' });
     expect(readFileSync(`${ROOTFS}/etc/app/app.conf`, 'utf8')).toBe('old words\nedited\n');
   });
@@ -207,12 +233,45 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
       const link = await restore('/etc/app/app.conf');
       expect(link.error).toBeUndefined();
       expect(asRoot(`readlink ${ROOTFS}/etc/app/app.conf`)).toBe('/etc/shadow\n');
-      const shown = await stage.ask('file.show', { vmid: VMID, path: '/etc/app/app.conf', from: SNAP });
+      const shown = await ask('file.show', { vmid: VMID, path: '/etc/app/app.conf', from: SNAP });
       expect(shown.result).toMatchObject({ type: 'symlink', target: '/etc/shadow' });
       expect(shown.result.text).toBeUndefined();
-      const through = await stage.ask('file.show', { vmid: VMID, path: '/etc/planted/shadow', from: SNAP });
+      const through = await ask('file.show', { vmid: VMID, path: '/etc/planted/shadow', from: SNAP });
       expect(through.error.kind).toBe('refused');
       asRoot(`rm -rf ${ROOTFS}/etc/planted`);
+      untouched();
+    });
+
+    test('a symbolic link into another container of the same ids leads nowhere', async () => {
+      asRoot(
+        `rm -rf ${ROOTFS}/etc/app; ln -s ${NEIGHBOUR}/etc ${ROOTFS}/etc/app; chown -h 100000:100000 ${ROOTFS}/etc/app; ln -s ${NEIGHBOUR}/etc ${snapshot}/etc/next`,
+      );
+      expect((await restore('/etc/app/app.conf')).error.kind).toBe('refused');
+      const shown = await ask('file.show', { vmid: VMID, path: '/etc/next/app.conf', from: SNAP });
+      expect(shown.error.kind).toBe('refused');
+      untouched();
+    });
+
+    test('a folder swapped for a link while it is read, in 300 looks, shows nothing of the host', async () => {
+      asRoot(
+        `mkdir ${ROOTFS}/etc/race; echo inside > ${ROOTFS}/etc/race/hostname; echo inside > ${ROOTFS}/etc/hostname; chown -R 100000:100000 ${ROOTFS}/etc/race; ln -sfn /etc ${ROOTFS}/etc/race.link`,
+      );
+      const secret = readFileSync('/etc/hostname', 'utf8').trim();
+      const stop = await swapping(`${ROOTFS}/etc/race`, `${ROOTFS}/etc/race.link`);
+      const seen = { text: 0, refused: 0 };
+      const look = { vmid: VMID, path: '/etc/race/hostname', from: 'live' };
+      for (let tries = 0; tries < 300; tries += 1) {
+        const text = JSON.stringify({ v: 1, id: 'look', verb: 'file.show', mode: 'run', args: look });
+        const { stdout } = await ran('/usr/local/sbin/bascule-node', [], text);
+        const answer = JSON.parse(stdout);
+        if (answer.ok) expect([answer.result.text, secret === 'inside']).toEqual(['inside\n', false]);
+        else expect(answer.error.kind).toBe('refused');
+        seen[answer.ok ? 'text' : 'refused'] += 1;
+      }
+      await stop();
+      console.log(`${state}: ${JSON.stringify(seen)}`);
+      expect(Math.min(seen.text, seen.refused)).toBeGreaterThan(0);
+      asRoot(`rm -rf ${ROOTFS}/etc/race ${ROOTFS}/etc/race.link ${ROOTFS}/etc/hostname`);
       untouched();
     });
 
@@ -220,21 +279,22 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
       asRoot(
         `rm ${snapshot}/etc/app/app.conf; mkfifo ${snapshot}/etc/app/app.conf; mknod ${snapshot}/etc/app/disk b 1 1`,
       );
-      expect(
-        (await stage.ask('file.show', { vmid: VMID, path: '/etc/app/app.conf', from: SNAP })).result,
-      ).toMatchObject({ type: 'fifo' });
-      expect((await stage.ask('file.show', { vmid: VMID, path: '/etc/app/disk', from: SNAP })).result).toMatchObject({
+      expect((await ask('file.show', { vmid: VMID, path: '/etc/app/app.conf', from: SNAP })).result).toMatchObject({
+        type: 'fifo',
+      });
+      expect((await ask('file.show', { vmid: VMID, path: '/etc/app/disk', from: SNAP })).result).toMatchObject({
         type: 'block-device',
       });
-      expect((await stage.ask('file.versions', { vmid: VMID, path: '/etc/app/app.conf' })).ok).toBe(true);
+      expect((await ask('file.versions', { vmid: VMID, path: '/etc/app/app.conf' })).ok).toBe(true);
       expect((await restore('/etc/app/app.conf')).result.restored).toBe('/etc/app/app.conf');
       expect((await restore('/etc/app/disk')).ok).toBe(false);
       untouched();
     });
 
     test('a name that a shell would obey is only a name', async () => {
-      for (const name of ["it's $(touch bascule-was-here)", '-rf', '--help']) {
-        writeFileSync(`${snapshot}/etc/app/${name}`, 'odd');
+      const names = ["it's $(touch bascule-was-here)", '-rf', '--help', '`touch bascule-was-here`', '* ?', '"; id; "'];
+      for (const name of names) writeFileSync(`${snapshot}/etc/app/${name}`, 'odd');
+      for (const name of names) {
         expect((await restore(`/etc/app/${name}`)).error).toBeUndefined();
         expect(readFileSync(`${ROOTFS}/etc/app/${name}`, 'utf8')).toMatch(/^odd/);
       }
@@ -256,15 +316,7 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
       mkdirSync(`${snapshot}/etc/race`, { recursive: true });
       writeFileSync(`${snapshot}/etc/race/bascule-victim`, 'evil');
       asRoot(`chown -R 100000:100000 ${ROOTFS}/etc/race ${snapshot}/etc/race; ln -sfn /etc ${ROOTFS}/etc/race.link`);
-      const { spawn } = await import('node:child_process');
-      // renameat2(RENAME_EXCHANGE), as the container's own root could: now in bursts, now with pauses in which a
-      // restore comes far enough to be caught later.
-      const swap = spawn('/usr/bin/perl', [
-        '-e',
-        'while (1) { syscall 316, -100, $ARGV[0], -100, $ARGV[1], 2; select undef, undef, undef, rand 0.05 if rand() < 0.5 }',
-        `${ROOTFS}/etc/race`,
-        `${ROOTFS}/etc/race.link`,
-      ]);
+      const stop = await swapping(`${ROOTFS}/etc/race`, `${ROOTFS}/etc/race.link`);
       const helper = (id: string, tries: number): string =>
         JSON.stringify({
           v: 1,
@@ -288,8 +340,7 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
         ends.set(end, (ends.get(end) ?? 0) + 1);
         expect(existsSync('/etc/bascule-victim')).toBe(false);
       }
-      swap.kill();
-      await new Promise((resolve) => swap.on('exit', resolve));
+      await stop();
       console.log(`${state}: ${JSON.stringify(Object.fromEntries(ends))}`);
       expect(existsSync('/etc/bascule-victim')).toBe(false);
       asRoot(`rm -rf ${ROOTFS}/etc/race ${ROOTFS}/etc/race.link`);

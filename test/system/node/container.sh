@@ -1,11 +1,22 @@
 #!/bin/sh
-# container.sh make|start|stop|remove VMID: an unprivileged container whose root is a folder with the node's /usr in it.
+# container.sh pool | make|start|stop|remove VMID | snapshot|seal VMID NAME
+# An unprivileged container whose root is a volume with the node's /usr in it, and snapshots of that volume where ZFS
+# shows them. On btrfs (pool) the volume is a subvolume and its snapshots are real ones; elsewhere they are folders.
 set -eu
-id=$2 root=/var/lib/bascule-test/rpool/subvol-$2-disk-0 lxc=/var/lib/lxc/$2
+pool=/var/lib/bascule-test
+id=${2:-} root=$pool/rpool/subvol-${2:-}-disk-0 lxc=/var/lib/lxc/${2:-}
+snapshot=$root/.zfs/snapshot/${3:-}
+on_btrfs() { [ "$(stat -f -c %T "$1")" = btrfs ]; }
 case $1 in
+pool)
+  mkdir -p "$pool"
+  truncate -s 6G /var/lib/bascule-test.img
+  mkfs.btrfs -q /var/lib/bascule-test.img >/dev/null
+  mount -o loop /var/lib/bascule-test.img "$pool" ;;
 make)
-  mkdir -p "$root" "$lxc" /etc/pve/lxc
-  chmod 755 /var/lib/bascule-test /var/lib/bascule-test/rpool "$lxc" /var/lib/lxc
+  mkdir -p "$pool/rpool" "$lxc" /etc/pve/lxc
+  if on_btrfs "$pool"; then btrfs -q subvolume create "$root"; else mkdir -p "$root"; fi
+  chmod 755 "$pool" "$pool/rpool" "$root" "$lxc" /var/lib/lxc
   cd "$root"
   mkdir -p usr etc/pam.d etc/default etc/security etc/skel etc/sudoers.d home root var/lib var/mail var/tmp tmp run/sshd proc sys dev .zfs/snapshot
   chmod 1777 tmp var/tmp; chmod 700 root
@@ -35,7 +46,21 @@ END
   for file in /etc/subuid /etc/subgid; do grep -qx 'root:100000:65536' "$file" 2>/dev/null || echo 'root:100000:65536' >> "$file"; done ;;
 start) lxc-start -n "$id" && lxc-wait -n "$id" -s RUNNING -t 20 ;;
 stop) lxc-stop -k -n "$id" || :; lxc-wait -n "$id" -s STOPPED -t 20 ;;
+snapshot)
+  if on_btrfs "$root"; then
+    [ ! -e "$snapshot" ] || btrfs -q subvolume delete "$snapshot"
+    btrfs -q subvolume snapshot "$root" "$snapshot"
+    rm -rf "$snapshot/.zfs"
+  else
+    rm -rf --one-file-system "$snapshot"
+    mkdir "$snapshot"
+    for name in etc srv; do [ ! -e "$root/$name" ] || cp -a "$root/$name" "$snapshot/"; done
+  fi
+  echo "$snapshot" ;;
+seal) if on_btrfs "$root"; then btrfs property set -ts "$snapshot" ro true; fi ;;
 remove)
   lxc-stop -k -n "$id" 2>/dev/null || :
+  if mountpoint -q "$pool"; then umount "$pool"; fi
+  rm -f /var/lib/bascule-test.img
   rm -rf --one-file-system "$root" "$lxc" "/etc/pve/lxc/$id.conf" ;;
 esac

@@ -4,15 +4,18 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeSetup } from '../../../adapters/shell/setup.ts';
+import { ALL_VERBS } from '../../bascule-node/world.ts';
 
 /**
  * A real node as far as Debian goes: the set-up script as it is printed, OpenSSH, sudo, LXC with an unprivileged
- * container. Only pct and zfs are small stand-ins, since they exist on Proxmox alone (see the scripts beside this).
+ * container, and real read-only snapshots of btrfs. Only pct and zfs are small stand-ins, since they exist on Proxmox
+ * alone (see the scripts beside this).
  */
 const here = new URL('.', import.meta.url).pathname;
 const STANDINS = ['/usr/sbin/pct', '/usr/sbin/zfs'];
+const POOL = '/var/lib/bascule-test';
 export const VMID = 990_103;
-export const ROOTFS = `/var/lib/bascule-test/rpool/subvol-${VMID}-disk-0`;
+export const ROOTFS = `${POOL}/rpool/subvol-${VMID}-disk-0`;
 
 const programs = [
   '/usr/sbin/sshd',
@@ -23,7 +26,11 @@ const programs = [
   '/usr/bin/setfacl',
   '/usr/bin/setfattr',
   '/usr/bin/ansible-playbook',
+  '/usr/bin/btrfs',
 ];
+
+/** A program of this machine's own in the place of a stand-in. */
+const taken = (path: string): boolean => existsSync(path) && !readFileSync(path, 'latin1').includes('# Stands in for');
 
 /** Why these tests cannot run here; undefined when they can. In CI they must. */
 export function unfit(): string | undefined {
@@ -33,8 +40,8 @@ export function unfit(): string | undefined {
       ? 'only root can make containers and accounts'
       : missing.length > 0
         ? `missing: ${missing.join(', ')}`
-        : existsSync('/usr/bin/pveversion')
-          ? 'this is a real Proxmox node, which no test touches'
+        : STANDINS.some(taken)
+          ? `this machine has its own ${STANDINS.filter(taken).join(' and ')}, which no test replaces`
           : undefined;
   // They make accounts and write below /etc: nobody's own machine is changed without being asked.
   if (why === undefined && process.env['BASCULE_CI'] !== '1') {
@@ -79,15 +86,16 @@ export interface Stage {
   ask(verb: string, args: object, mode?: string, id?: string): Promise<any>;
   ssh(argv: readonly string[], stdin?: string | Uint8Array): Promise<Ran>;
   container(what: 'start' | 'stop'): void;
+  /** A new snapshot of the container's volume in the place of an older one, still to be written to; its folder. */
+  snapshot(name: string): string;
+  /** From here on the snapshot is read-only, as ZFS's are from the beginning. */
+  seal(name: string): void;
   /** Runs inside the container. */
   inside(...argv: string[]): string;
   close(): Promise<void>;
 }
 
-export const VERBS =
-  'hello zfs.snapshots ct.users ct.user.ensure ct.user.remove ct.keys.set jump.keys.set ct.features ct.unlock ct.script quorum.facts file.versions file.stat file.show file.restore file.undo'.split(
-    ' ',
-  );
+export const VERBS = ALL_VERBS;
 
 const LOCK = '/run/bascule-test.pid';
 
@@ -109,13 +117,31 @@ async function alone(): Promise<void> {
 /** Long enough to wait for another run of these tests on the same machine. */
 export const STAGE_TIMEOUT = 900_000;
 
-export async function openStage(): Promise<Stage> {
+export interface StageOptions {
+  /** `disk`: the volume is a folder of this machine's own disk, and its snapshots are folders: what copying costs. */
+  readonly on?: 'btrfs' | 'disk';
+}
+
+export async function openStage({ on = 'btrfs' }: StageOptions = {}): Promise<Stage> {
   await alone();
   const folder = mkdtempSync(join(tmpdir(), 'bascule-system-'));
+  try {
+    clear();
+    return await made(folder, on);
+  } catch (error) {
+    clear();
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(LOCK, { force: true });
+    throw error;
+  }
+}
+
+const container = (...argv: string[]): string => sh('sh', join(here, 'container.sh'), ...argv).trim();
+
+async function made(folder: string, on: 'btrfs' | 'disk'): Promise<Stage> {
   for (const path of STANDINS) sh('install', '-m', '755', join(here, path.split('/').at(-1)!), path);
   sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'bot'));
   sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'host'));
-  rmSync('/etc/bascule-node.json', { force: true });
   const setup = nodeSetup({
     publicKey: readFileSync(join(folder, 'bot.pub'), 'utf8'),
     jump: 'bascule-jump',
@@ -124,10 +150,11 @@ export async function openStage(): Promise<Stage> {
     sudo: true,
   });
   writeFileSync(join(folder, 'setup.sh'), setup.script);
+  mkdirSync('/run/sshd', { recursive: true, mode: 0o755 }); // as ssh.service does before sshd looks at its config
   sh('sh', join(folder, 'setup.sh'));
-  sh('sh', join(here, 'container.sh'), 'remove', String(VMID));
-  sh('sh', join(here, 'container.sh'), 'make', String(VMID));
-  sh('sh', join(here, 'container.sh'), 'start', String(VMID));
+  if (on === 'btrfs') container('pool');
+  container('make', String(VMID));
+  container('start', String(VMID));
   const { port, stop } = await startSshd(folder);
   const known = readFileSync(join(folder, 'host.pub'), 'utf8').split(' ').slice(0, 2).join(' ');
   writeFileSync(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${known}\n`);
@@ -150,29 +177,37 @@ export async function openStage(): Promise<Stage> {
       if (stdout === '') throw new Error(`no answer: ${stderr}`);
       return JSON.parse(stdout);
     },
-    container: (what) => void sh('sh', join(here, 'container.sh'), what, String(VMID)),
+    container: (what) => void container(what, String(VMID)),
     inside: (...argv) => sh('lxc-attach', '-n', String(VMID), '--clear-env', '--', ...argv),
+    snapshot: (name) => container('snapshot', String(VMID), name),
+    seal: (name) => void container('seal', String(VMID), name),
     close: async () => {
       await stop();
-      sh('sh', join(here, 'container.sh'), 'remove', String(VMID));
-      for (const path of [
-        ...STANDINS,
-        '/usr/local/sbin/bascule-node',
-        '/etc/bascule-node.json',
-        '/etc/sudoers.d/bascule',
-        '/etc/ssh/sshd_config.d/50-bascule.conf',
-        '/etc/ssh/bascule-keys',
-        '/etc/ssh/bascule-jump',
-        '/var/lib/bascule-node',
-        '/var/lib/bascule-test',
-        '/run/bascule-node',
-        folder,
-      ])
-        rmSync(path, { recursive: true, force: true });
-      for (const name of ['bascule', 'bascule-jump']) sh('userdel', name);
+      clear();
+      rmSync(folder, { recursive: true, force: true });
       rmSync(LOCK, { force: true });
     },
   };
+}
+
+/** Takes away everything a stage makes, also what one that was killed left behind. */
+function clear(): void {
+  container('remove', String(VMID));
+  for (const path of [
+    ...STANDINS,
+    '/usr/local/sbin/bascule-node',
+    '/etc/bascule-node.json',
+    '/etc/sudoers.d/bascule',
+    '/etc/ssh/sshd_config.d/50-bascule.conf',
+    '/etc/ssh/bascule-keys',
+    '/etc/ssh/bascule-jump',
+    '/var/lib/bascule-node',
+    POOL,
+    '/run/bascule-node',
+  ])
+    rmSync(path, { recursive: true, force: true });
+  const accounts = readFileSync('/etc/passwd', 'utf8');
+  for (const name of ['bascule', 'bascule-jump']) if (accounts.includes(`\n${name}:`)) sh('userdel', name);
 }
 
 async function freePort(): Promise<number> {
