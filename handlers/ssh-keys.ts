@@ -23,7 +23,7 @@ export const sshKeys = defineCommand({
   private: true,
   needsCluster: false,
   async answer(options, { asker, findPerson, github, root, zone }) {
-    const who = options.person === undefined ? findPerson(asker.id) : findPerson(options.person);
+    const who = await findPerson(options.person ?? asker.id);
     if (!who?.github)
       fail('not-found', {
         what: 'No keys were looked up',

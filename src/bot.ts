@@ -69,8 +69,7 @@ export class Bot {
     this.outbox = new Outbox({ store, chats, clock, log });
     const { github, houses } = parts;
     const shells = new Map(parts.shells.map((connection) => [connection.cluster, connection]));
-    const nodeViews = new Map(parts.shells.map(({ cluster, view }) => [cluster, view]));
-    const looking = { config, store, judge, clusters, nodeViews, houses, github, people, clock };
+    const looking = { config, store, judge, clusters, shells, houses, github, people, clock };
     const planning = new Planning(looking);
     const telling = new Telling({ config, store, people, registry, planning, outbox: this.outbox, clock, log });
     this.#telling = telling;

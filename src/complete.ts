@@ -5,7 +5,8 @@ import type { ClusterView } from './contracts/cluster.ts';
 import type { Option } from './contracts/command.ts';
 import type { Person } from './contracts/people.ts';
 import type { DeskParts } from './desk-parts.ts';
-import { question, requestResource } from './questions.ts';
+import { FileNames } from './file-names.ts';
+import { guestResource, question, requestResource } from './questions.ts';
 
 /** Keystrokes come fast; within this time they share one look at the cluster, milliseconds. */
 const LOOK_LASTS = 5000;
@@ -15,6 +16,7 @@ export type Completer = (query: CompletionQuery) => Promise<readonly Choice[]>;
 /** Values for one option, only what the person may see. */
 export function makeCompleter(parts: DeskParts, contexts: Contexts): Completer {
   const looks = new Map<string, { readonly at: number; readonly view: ClusterView }>();
+  const files = new FileNames(parts.clock);
 
   const look = (cluster: string): ClusterView | undefined => {
     const now = parts.clock.now();
@@ -100,6 +102,18 @@ export function makeCompleter(parts: DeskParts, contexts: Contexts): Completer {
           label: `${snapshot.name}${snapshot.usable ? '' : ' (not usable)'}`,
           value: snapshot.name,
         }));
+      }
+      case 'path':
+      case 'version': {
+        const wanted = query.options['vmid'];
+        if (wanted === undefined) return [];
+        const guest = await view.findGuest(wanted, 'lxc');
+        const nodes = planning.nodes(whole.name);
+        const scene = planning.scene(person, query.place, whole.name);
+        const about = guestResource(whole.name, guest);
+        if (!nodes.has(guest.node) || !judge.allows(question(scene, 'file.versions', 'read', about))) return [];
+        const inside = { cluster: whole.name, nodes, guest };
+        return source === 'path' ? files.names(inside, query.typed) : files.versions(inside, query, scene.zone);
       }
       case 'storage':
       case 'template': {

@@ -13,8 +13,10 @@ import {
 } from 'yaml';
 import { z } from 'zod';
 import { Failed, failure } from './contracts/failure.ts';
+import { readScript } from './house.ts';
 import { nearest } from './parse.ts';
-import { type Config, configSchema } from './settings.ts';
+import { badPattern } from './schedule.ts';
+import { type ClusterConfig, type Config, configSchema } from './settings.ts';
 
 /** Reads the file. Throws Failed with the line and column of everything wrong. */
 export function readConfig(file: string, env: NodeJS.ProcessEnv = process.env): Config {
@@ -64,13 +66,14 @@ export function parseConfig(text: string, file: string, env: NodeJS.ProcessEnv):
       result.error.issues.flatMap((issue) => explain(issue, document, at)),
       secrets,
     );
-  const semantic = crossCheck(result.data);
+  const config = withPaths(result.data, dirname(file));
+  const semantic = crossCheck(config);
   if (semantic.length > 0)
     throw badConfig(
       semantic.map((line) => `${file}: ${line}`),
       secrets,
     );
-  return withPaths(result.data, dirname(file));
+  return config;
 }
 
 /** Throws Failed for aliases of aliases that would fill the memory. */
@@ -199,7 +202,50 @@ function crossCheck(config: Config): string[] {
       bound.set(channel, name);
     }
   }
+  for (const [name, entry] of Object.entries(config.clusters))
+    wrong.push(...crossCheckCluster(config, entry).map((line) => `clusters.${name}.${line}`));
+  wrong.push(...crossCheckAutomations(config));
   return wrong;
+}
+
+function crossCheckCluster(config: Config, { alerts, channels, house, shell }: ClusterConfig): string[] {
+  const wrong: string[] = [];
+  for (const place of alerts)
+    for (const platform of ['slack', 'discord'] as const)
+      if (platform in place && !config[platform]) wrong.push(`alerts: there is no ${platform}: to speak through`);
+  for (const place of alerts) if ('web' in place) wrong.push('alerts: web is only there in the demo');
+  const { jump } = house.ssh;
+  if (jump && !Object.hasOwn(shell?.nodes ?? {}, jump.node))
+    wrong.push(`house.ssh.jump.node: ${jump.node} is none of shell.nodes, so nobody could be let through`);
+  if (house.ssh.lease > house.ssh.longest) wrong.push('house.ssh.lease: is longer than house.ssh.longest');
+  for (const [script, path] of Object.entries(house.scripts)) {
+    try {
+      readScript(path);
+    } catch (error) {
+      wrong.push(`house.scripts.${script}: ${(error as Error).message}`);
+    }
+  }
+  for (const [n, rule] of house.snapshots.entries()) {
+    if (rule.vmids.length + rule.tags.length === 0)
+      wrong.push(`house.snapshots.${n}: names no guests, add vmids or tags`);
+    if (Object.keys(rule.keep).length === 0)
+      wrong.push(`house.snapshots.${n}.keep: names no class, for example daily: 5d`);
+  }
+  // What a schedule does unasked must be told somewhere when it goes wrong.
+  if (alerts.length + channels.length === 0) {
+    if (house.snapshots.length > 0) wrong.push('house.snapshots: needs alerts:, where it is told when one fails');
+    if (house.ssh.removedKeys === 'apply') wrong.push('house.ssh.removedKeys: apply needs alerts:, where it is told');
+  }
+  return wrong;
+}
+
+function crossCheckAutomations(config: Config): string[] {
+  const zones = Object.values(config.clusters).map(({ zone }) => zone);
+  return Object.entries(config.automations).flatMap(([name, { schedule }]) => {
+    if (schedule === undefined) return [];
+    const why = badPattern(schedule, zones[0] ?? 'UTC');
+    return why === undefined ? [] : [`automations.${name}.schedule: ${why}`];
+  });
 }
 
 function withPaths(config: Config, folder: string): Config {
@@ -212,7 +258,14 @@ function withPaths(config: Config, folder: string): Config {
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, entry]) => [
         name,
-        { ...entry, ...(entry.ca ? { ca: path(entry.ca) } : {}) },
+        {
+          ...entry,
+          ...(entry.ca ? { ca: path(entry.ca) } : {}),
+          house: {
+            ...entry.house,
+            scripts: Object.fromEntries(Object.entries(entry.house.scripts).map(([key, file]) => [key, path(file)])),
+          },
+        },
       ]),
     ),
   };

@@ -1,11 +1,13 @@
 import type { Place } from './contracts/chat.ts';
-import type { ClusterView } from './contracts/cluster.ts';
+import type { ClusterConnection, ClusterView, Guest } from './contracts/cluster.ts';
 import type { AskContext, Command, ReadContext, Records } from './contracts/command.ts';
 import { fail } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
+import type { Resource } from './contracts/policy.ts';
 import type { DeskParts } from './desk-parts.ts';
+import { booksOf, finder } from './links.ts';
 import { rootOf } from './planning.ts';
-import { question, requestResource } from './questions.ts';
+import { guestResource, question, requestResource } from './questions.ts';
 import { recordsFor } from './records.ts';
 import { menuEntry } from './registry.ts';
 
@@ -38,32 +40,35 @@ export class Contexts {
   }
 
   read(command: Command, person: Person, place: Place, cluster: string | undefined): ReadContext {
-    const { clusters, config, judge, planning, registry } = this.#parts;
+    const { clusters, config, github, judge, people, planning, registry, store } = this.#parts;
     const scene = planning.scene(person, place, cluster ?? '');
+    const books = booksOf(store);
     const name = cluster ?? (clusters.size === 1 ? [...clusters.keys()][0] : undefined);
-    const may = (action: string, risk = 'read') =>
-      judge.decide(
-        question(scene, action, risk, name === undefined ? { type: 'Bot' } : { type: 'Cluster', cluster: name }, {
-          early: true,
-        }),
-      ).answer !== 'denied';
+    const here: Resource = name === undefined ? { type: 'Bot' } : { type: 'Cluster', cluster: name };
+    const may = (action: string, guest?: Guest) => {
+      const about = guest && name !== undefined ? guestResource(name, guest) : here;
+      return judge.decide(question(scene, action, 'read', about, { early: guest === undefined })).answer !== 'denied';
+    };
     const seen = once(() => this.clusters(person, place));
     const menu = once(() =>
       [...registry.commands.values()].filter((entry) => this.mayRun(entry, person, place, name)).map(menuEntry),
     );
     let view: ClusterView | undefined;
+    const named = (): ClusterConnection =>
+      clusters.get(cluster ?? '') ??
+      fail('bad-input', {
+        what: `${command.name} was not run`,
+        why: 'no cluster was named',
+        next: nameOne(seen()),
+      });
     return {
       ...this.ask(person, place, cluster),
       get view() {
-        const connection = cluster === undefined ? undefined : clusters.get(cluster);
-        if (!connection)
-          return fail('bad-input', {
-            what: `${command.name} was not run`,
-            why: 'no cluster was named',
-            next: nameOne(seen()),
-          });
-        view ??= planning.viewFor(person, place, connection.view());
+        view ??= planning.viewFor(person, place, named().view());
         return view;
+      },
+      get nodes() {
+        return planning.nodes(named().name);
       },
       sites: Object.entries(config.clusters[cluster ?? '']?.sites ?? {}).map(([site, nodes]) => ({
         name: site,
@@ -78,22 +83,16 @@ export class Contexts {
       get clusters() {
         return seen();
       },
-      github: this.#parts.github,
-      findPerson: (text) => this.#parts.people.find(text, place.platform),
-      house:
-        (config.clusters[cluster ?? ''] ?? Object.values(config.clusters)[0])?.house ??
-        fail('internal', { what: 'No cluster', why: 'the config has none', next: 'add one' }),
+      github: { keys: (login, options) => github.keys(login, options) },
+      books,
+      findPerson: finder(people, books, place.platform),
+      house: planning.house(cluster ?? [...clusters.keys()][0] ?? ''),
     };
   }
 
   /** Names of the clusters this person may know of. */
   clusters(person: Person, place: Place): readonly string[] {
-    const { clusters, judge, planning } = this.#parts;
-    return [...clusters.keys()].filter((cluster) =>
-      judge.allows(
-        question(planning.scene(person, place, cluster), 'cluster.see', 'read', { type: 'Cluster', cluster }),
-      ),
-    );
+    return this.#parts.planning.clusters(person, place);
   }
 
   mayRun(command: Command, person: Person, place: Place, cluster: string | undefined): boolean {

@@ -1,17 +1,13 @@
-import type { Github } from './contracts/github.ts';
 import type { Log } from './log.ts';
 import type { Habit } from './parse.ts';
-import type { People } from './people.ts';
 import type { Planning, PlanningParts } from './planning.ts';
 import type { Registry } from './registry.ts';
 import type { Requests } from './requests.ts';
 
 /** What the front desk and those who work for it share. */
 export interface DeskParts extends PlanningParts {
-  readonly people: People;
   readonly registry: Registry;
   readonly log: Log;
-  readonly github: Github;
   readonly planning: Planning;
   readonly requests: Requests;
   readonly habit: Habit;

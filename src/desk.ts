@@ -3,7 +3,18 @@ import { brokenCard, failureCard, refusalCard } from './cards.ts';
 import { type Completer, makeCompleter } from './complete.ts';
 import { Contexts, nameOne } from './contexts.ts';
 import type { Card } from './contracts/card.ts';
-import type { Actor, Ask, Choice, Click, CompletionQuery, Desk, Form, MenuEntry, Place } from './contracts/chat.ts';
+import type {
+  Actor,
+  Ask,
+  Choice,
+  Click,
+  CompletionQuery,
+  Desk,
+  Form,
+  MenuEntry,
+  Place,
+  Platform,
+} from './contracts/chat.ts';
 import type { ChangeCommand, Command, ControlCommand, ReadCommand } from './contracts/command.ts';
 import { Failed, fail } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
@@ -104,7 +115,7 @@ export class FrontDesk implements Desk {
   }
 
   async home(actor: Actor): Promise<readonly Card[]> {
-    const place: Place = { platform: actor.platform, channel: 'home' };
+    const place: Place = { platform: platformOf(actor), channel: 'home' };
     const { person } = await this.#parts.people.identify(actor);
     const cards: Card[] = [];
     for (const name of ['whoami', 'approval list', 'help']) {
@@ -127,7 +138,7 @@ export class FrontDesk implements Desk {
   /** The same delivery twice is one request: platforms retry and replay. */
   async #first(actor: Actor, delivery: string): Promise<boolean> {
     await this.#door.enter();
-    return this.#parts.store.firstSeen(`${actor.platform}:${delivery}`, this.#parts.clock.now());
+    return this.#parts.store.firstSeen(`${platformOf(actor)}:${delivery}`, this.#parts.clock.now());
   }
 
   /** Whatever goes wrong ends as a card; what is not an expected failure also goes to the log under a reference. */
@@ -278,7 +289,7 @@ export class FrontDesk implements Desk {
 
   async #control(command: ControlCommand, asked: Asked, root: string): Promise<void> {
     sure(command.name, asked.doubt);
-    const { planning, store, judge } = this.#parts;
+    const { github, planning, requests, store, judge } = this.#parts;
     const values = checkOptions(asked.parsed, root);
     const { person, ask } = asked;
     const records = this.#contexts.records(person, ask.place);
@@ -299,21 +310,32 @@ export class FrontDesk implements Desk {
       await command.act(values as never, {
         ...this.#contexts.ask(person, ask.place, asked.cluster),
         records,
-        cancel: (target) => this.#cancelOnly(request.id, target, person),
+        cancel: async (target) => requests.cancel(judgedOnly(request.id, target), person.id),
+        prove: async (target) => requests.prove(judgedOnly(request.id, target), person, ask.actor),
+        github,
       }),
     );
   }
+}
 
-  /** A control command was judged for one request and can reach no other. */
-  #cancelOnly(judged: string, target: string, person: Person) {
-    if (judged !== target)
-      fail('internal', {
-        what: `${target} was not cancelled`,
-        why: `the policies were asked about ${judged}`,
-        next: 'please report this',
-      });
-    return this.#parts.requests.cancel(judged, person.id);
-  }
+/** A control command was judged for one request and can reach no other. */
+function judgedOnly(judged: string, target: string): string {
+  if (judged === target) return judged;
+  return fail('internal', {
+    what: `Nothing was done to ${target}`,
+    why: `the policies were asked about ${judged}`,
+    next: 'please report this',
+  });
+}
+
+/** No schedule comes in by the door, and nobody who comes in is one: an adapter that says so is wrong. */
+function platformOf({ platform }: Actor): Platform {
+  if (platform !== 'bot') return platform;
+  return fail('forbidden', {
+    what: 'Nothing was done',
+    why: 'no chat can speak for a schedule of the bot',
+    next: 'please report this',
+  });
 }
 
 /** A rule that forbids by role cannot fire for a role nobody could look up: while in doubt, nothing is changed. */

@@ -16,9 +16,11 @@ import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
 import { Failed, fail } from './contracts/failure.ts';
 import type { Judge } from './contracts/policy.ts';
+import type { ShellConnection } from './contracts/shell.ts';
 import type { Store } from './contracts/store.ts';
 import { explain } from './explain.ts';
 import { serveHealth } from './health.ts';
+import { readHouses } from './house.ts';
 import { type Log, makeLog } from './log.ts';
 import { roleTable } from './people.ts';
 import { makeRegistry } from './registry.ts';
@@ -69,6 +71,8 @@ export interface OpenParts {
   readonly chats: readonly Chat[];
   readonly store: Store;
   readonly clusters: readonly ClusterConnection[];
+  /** None: nothing is asked of any node over SSH. */
+  readonly shells?: readonly ShellConnection[];
   readonly clock: Clock;
   readonly log: Log;
   readonly onBroken: (error: unknown) => void;
@@ -90,7 +94,16 @@ export function assemble(parts: OpenParts): Bot {
     },
     log: (event) => log[event.level]({ github: event }, event.says),
   });
-  return new Bot({ ...parts, github, judge: judgeFor(parts.config), commands, clusterOption, habit });
+  return new Bot({
+    ...parts,
+    shells: parts.shells ?? [],
+    github,
+    houses: readHouses(config),
+    judge: judgeFor(parts.config),
+    commands,
+    clusterOption,
+    habit,
+  });
 }
 
 /** Chat platforms are loaded only when configured: their libraries are most of the memory. */
@@ -142,6 +155,7 @@ async function start(file: string, healthPort?: number): Promise<void> {
     chats,
     store,
     clusters: connectClusters(config, systemClock, log),
+    shells: [],
     clock: systemClock,
     log,
     onBroken: (error) => endNow(log, error),
@@ -249,6 +263,7 @@ export async function startDemo(options: DemoOptions = {}) {
     chats: [web],
     store,
     clusters: connectClusters(config, systemClock, log),
+    shells: [],
     clock: systemClock,
     log,
     onBroken: (error) => endNow(log, error),

@@ -17,6 +17,20 @@ export function roleTable(
   return table;
 }
 
+/** `slack:U0123456789`. */
+const ACCOUNT = /^(slack|discord|web):([A-Za-z0-9._-]{1,64})$/;
+
+export interface Found {
+  readonly id: string;
+  readonly name: string;
+  readonly github?: string;
+}
+
+/** One of our schedules. Its id has a colon and no platform before it, so nobody of the config or a chat is called so. */
+export function automationPerson(name: string): Person {
+  return { id: `automation:${name}`, name, roles: [], accounts: {}, automation: name };
+}
+
 /** Who is who. Only stable platform ids identify anybody; names are for display. */
 export class People {
   readonly #config: Pick<Config, 'people' | 'roles' | 'everyone'>;
@@ -36,34 +50,47 @@ export class People {
   async identify(
     actor: Pick<Actor, 'platform' | 'id' | 'name'>,
   ): Promise<{ readonly person: Person; readonly doubt?: string }> {
-    const listed = Object.entries(this.#config.people).find(([, entry]) => entry[actor.platform] === actor.id);
+    if (actor.platform === 'bot') return { person: automationPerson(actor.id) };
+    const { platform } = actor;
+    const listed = Object.entries(this.#config.people).find(([, entry]) => entry[platform] === actor.id);
     const held = new Set(listed?.[1].roles ?? []);
     if (this.#config.everyone === 'viewer') held.add('viewer');
-    const { roles, doubt } = await this.#fromGroups(actor);
+    const { roles, doubt } = await this.#fromGroups({ platform, id: actor.id });
     for (const role of roles) held.add(role);
     const { slack, discord, web, github } = listed?.[1] ?? {};
     const accounts = Object.fromEntries(
-      Object.entries({ slack, discord, web, github, [actor.platform]: actor.id }).filter(([, v]) => v !== undefined),
+      Object.entries({ slack, discord, web, github, [platform]: actor.id }).filter(([, v]) => v !== undefined),
     ) as Record<string, string>;
-    const id = listed?.[0] ?? `${actor.platform}:${actor.id}`;
+    const id = listed?.[0] ?? `${platform}:${actor.id}`;
     return {
       person: { id, name: listed?.[1].name ?? listed?.[0] ?? actor.name, roles: this.#expand(held), accounts },
       ...(doubt ? { doubt } : {}),
     };
   }
 
-  /** Somebody listed, by key, by `@name` as typed, or by a mention of their account on this platform. */
-  find(
-    text: string,
-    platform: Platform,
-  ): { readonly id: string; readonly name: string; readonly github?: string } | undefined {
-    const mentioned = /^<@!?([A-Za-z0-9]+)(\|[^>]*)?>$/.exec(text)?.[1];
-    const asked = text.replace(/^@/, '').toLowerCase();
-    const found = Object.entries(this.#config.people).find(([id, entry]) =>
-      mentioned === undefined ? id.toLowerCase() === asked : entry[platform] === mentioned,
-    );
-    if (!found) return undefined;
-    const [id, { name, github }] = found;
+  /**
+   * Somebody by key, by `@name` as typed, by a mention of their account on this platform, or by `<platform>:<id>`, which
+   * is what the people who are not listed are called. Display names decide nothing.
+   */
+  find(text: string, platform: Platform): Found | undefined {
+    const mentioned = /^<@!?([A-Za-z0-9]+)(\|[^>]*)?>$/.exec(text.trim())?.[1];
+    const [, on = platform, account = mentioned] = ACCOUNT.exec(text.trim()) ?? [];
+    if (account !== undefined) {
+      const found = Object.entries(this.#config.people).find(([, entry]) => entry[on as Platform] === account);
+      return found ? this.#listed(found[0]) : { id: `${on}:${account}`, name: `${on}:${account}` };
+    }
+    const asked = text.trim().replace(/^@/, '').toLowerCase();
+    const id = Object.keys(this.#config.people).find((key) => key.toLowerCase() === asked);
+    return id === undefined ? undefined : this.#listed(id);
+  }
+
+  /** Everybody in the config. */
+  get listed(): readonly Found[] {
+    return Object.keys(this.#config.people).map((id) => this.#listed(id));
+  }
+
+  #listed(id: string): Found {
+    const { name, github } = this.#config.people[id] ?? {};
     return { id, name: name ?? id, ...(github ? { github } : {}) };
   }
 
@@ -72,9 +99,10 @@ export class People {
     return this.#config.people[id]?.name ?? id;
   }
 
-  async #fromGroups(
-    actor: Pick<Actor, 'platform' | 'id'>,
-  ): Promise<{ readonly roles: readonly string[]; readonly doubt?: string }> {
+  async #fromGroups(actor: {
+    readonly platform: Platform;
+    readonly id: string;
+  }): Promise<{ readonly roles: readonly string[]; readonly doubt?: string }> {
     const key = actor.platform === 'slack' ? 'slackGroups' : actor.platform === 'discord' ? 'discordRoles' : undefined;
     const chat = this.#chats.get(actor.platform);
     if (!key || !chat) return { roles: [] };

@@ -3,11 +3,17 @@ import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection, ClusterView } from './contracts/cluster.ts';
 import type { ChangeCommand, PlanContext } from './contracts/command.ts';
 import { fail } from './contracts/failure.ts';
+import type { Github } from './contracts/github.ts';
+import type { HouseRules } from './contracts/house.ts';
 import type { Person } from './contracts/people.ts';
 import type { Plan } from './contracts/plan.ts';
-import type { Judge, Verdict } from './contracts/policy.ts';
+import type { Judge, Need, Verdict } from './contracts/policy.ts';
 import type { RequestRecord, Vote } from './contracts/records.ts';
+import type { NodeView, ShellConnection } from './contracts/shell.ts';
 import type { Store } from './contracts/store.ts';
+import { booksOf, everybody, finder } from './links.ts';
+import { noNodes } from './no-nodes.ts';
+import type { People } from './people.ts';
 import { guestResource, question, requestResource, type Scene, tally, targetOf } from './questions.ts';
 import { scopedView } from './scoped-view.ts';
 import type { Config } from './settings.ts';
@@ -17,6 +23,11 @@ export interface PlanningParts {
   readonly store: Store;
   readonly judge: Judge;
   readonly clusters: ReadonlyMap<string, ClusterConnection>;
+  /** Clusters without SSH access to their nodes have none. */
+  readonly shells: ReadonlyMap<string, Pick<ShellConnection, 'view'>>;
+  readonly houses: ReadonlyMap<string, HouseRules>;
+  readonly github: Github;
+  readonly people: People;
   readonly clock: Clock;
 }
 
@@ -50,12 +61,35 @@ export class Planning {
     );
   }
 
+  /** Names of the clusters this person may know of. */
+  clusters(person: Person, place: Place): readonly string[] {
+    const { clusters, judge } = this.#parts;
+    return [...clusters.keys()].filter((cluster) =>
+      judge.allows(question(this.scene(person, place, cluster), 'cluster.see', 'read', { type: 'Cluster', cluster })),
+    );
+  }
+
+  nodes(cluster: string): NodeView {
+    return this.#parts.shells.get(cluster)?.view ?? noNodes(cluster);
+  }
+
+  house(cluster: string): HouseRules {
+    return (
+      this.#parts.houses.get(cluster) ??
+      fail('internal', {
+        what: 'Nothing was done',
+        why: `there are no house rules of ${cluster}`,
+        next: 'please report this',
+      })
+    );
+  }
+
   async plan(
     command: ChangeCommand,
     values: Readonly<Record<string, unknown>>,
     who: { person: Person; place: Place; cluster: string; except?: string; previous?: Plan },
   ): Promise<Plan> {
-    const { clusters, clock, config, store } = this.#parts;
+    const { clusters, clock, config, github, people, store } = this.#parts;
     const connection = clusters.get(who.cluster);
     const settings = config.clusters[who.cluster];
     if (!connection || !settings)
@@ -65,6 +99,7 @@ export class Planning {
         next: `name one of ${[...clusters.keys()].join(', ')}`,
       });
     const everything = connection.view();
+    const books = booksOf(store);
     const context: PlanContext = {
       asker: who.person,
       clock,
@@ -72,9 +107,18 @@ export class Planning {
       zone: settings.zone,
       view: this.viewFor(who.person, who.place, everything),
       everything,
-      house: settings.house,
+      house: this.house(who.cluster),
       reserved: await store.reserved(who.cluster, who.except),
       ...(who.previous ? { previous: who.previous } : {}),
+      nodes: this.nodes(who.cluster),
+      books,
+      github: { keys: (login, options) => github.keys(login, options) },
+      findPerson: finder(people, books, who.place.platform),
+      people: () => everybody(people, books),
+      clusters: this.clusters(who.person, who.place).flatMap((name) => {
+        const other = name === who.cluster ? everything : clusters.get(name)?.view();
+        return other ? [{ name, view: this.viewFor(who.person, who.place, other), nodes: this.nodes(name) }] : [];
+      }),
     };
     return command.plan(values as never, context);
   }
@@ -89,13 +133,14 @@ export class Planning {
     const { plan, action, risk, requester } = request;
     const scene = this.scene(person, place, plan.cluster);
     const reason = votes.find((vote) => vote.person === requester && vote.reason)?.reason ?? '';
-    return this.#parts.judge.decide(
+    const verdict = this.#parts.judge.decide(
       question(scene, action, risk, targetOf(plan), {
         riskCodes: plan.risks.map((r) => r.code),
         ...tally(votes, requester, request.fingerprint),
         reason,
       }),
     );
+    return provable(request) ? verdict : { ...verdict, needs: verdict.needs.map(withoutProof) };
   }
 
   /** May this person approve, deny, withdraw or stop this request? */
@@ -104,6 +149,17 @@ export class Planning {
       question(this.scene(person, place, request.cluster), action, 'control', requestResource(request)),
     );
   }
+}
+
+/** A signature shows that an account belongs to whoever asked; it says nothing about anybody else. */
+export function provable({ plan, requester }: Pick<RequestRecord, 'plan' | 'requester'>): boolean {
+  return plan.target.kind === 'person' && plan.target.id === requester;
+}
+
+function withoutProof(need: Need): Need {
+  if (need.kind !== 'approvals') return need;
+  const { orProof: _, ...rest } = need;
+  return rest;
 }
 
 /** What stands before a command in texts: `/pve ` with its blank, `/` on Discord. */

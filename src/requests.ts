@@ -3,14 +3,14 @@ import { buttonRef, typedWord } from './cards.ts';
 import type { Actor, Place, Reply } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ChangeCommand } from './contracts/command.ts';
-import { type Failure, fail, failure } from './contracts/failure.ts';
+import { Failed, type Failure, fail, failure } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
 import { fingerprint, type Plan } from './contracts/plan.ts';
 import type { Verdict } from './contracts/policy.ts';
 import type { RequestRecord, Vote } from './contracts/records.ts';
 import type { Button, ButtonVerb, NewAudit, Store } from './contracts/store.ts';
 import type { People } from './people.ts';
-import type { Planning } from './planning.ts';
+import { type Planning, provable } from './planning.ts';
 import type { Config } from './settings.ts';
 import type { Telling } from './telling.ts';
 
@@ -171,6 +171,33 @@ export class Requests {
     if (!denied) await this.reassess(request.id);
     await this.#parts.telling.changed(request.id);
     return undefined;
+  }
+
+  /**
+   * Counts the requester's own proof for their request as it waits now. Throws Failed when it is over, somebody else's,
+   * not about an account of theirs, or counted already.
+   */
+  async prove(id: string, person: Person, actor: Actor): Promise<void> {
+    const request = await this.#parts.store.request(id);
+    const wrong = (kind: 'forbidden' | 'conflict', why: string, next: string) =>
+      fail(kind, { what: 'The proof was not counted', why, next });
+    if (!request) return wrong('conflict', `there is no request ${id}`, 'ask for it again');
+    if (request.requester !== person.id)
+      return wrong(
+        'forbidden',
+        'only who asked can prove it',
+        `it waits for ${this.#parts.people.nameOf(request.requester)}`,
+      );
+    if (!provable(request))
+      return wrong(
+        'forbidden',
+        'a signature shows that an account is yours, and this is about something else',
+        'let somebody approve it',
+      );
+    if (request.state !== 'waiting')
+      return wrong('conflict', `request ${id} is ${request.state} by now`, 'ask for it again if it is still needed');
+    const failed = await this.vote(request, person, actor, 'proof', false);
+    if (failed) throw new Failed({ ...failed, what: 'The proof was not counted' });
   }
 
   /** Asks policy again with the votes there are now; approves the request once nothing is missing. */

@@ -306,6 +306,7 @@ async function openBot({ config, simulator, slack, logged, clock, options }: Bot
     chats: [chat],
     store,
     clusters,
+    shells: [],
     clock,
     log,
     onBroken: (error) => {

@@ -27,7 +27,7 @@ export function stateText(state: RequestState): string {
 
 /** Who said what to this plan; votes on an older plan do not count and say so. */
 export function voteLines(request: RequestRecord, zone: string): readonly string[] {
-  const verbs = { approve: 'approved', deny: 'denied', confirm: 'confirmed' } as const;
+  const verbs = { approve: 'approved', deny: 'denied', confirm: 'confirmed', proof: 'proved' } as const;
   return request.votes.map((vote) => {
     const old = vote.fingerprint === request.fingerprint ? '' : ' (an older plan, does not count)';
     const reason = vote.reason ? `: ${vote.reason}` : '';

@@ -3,7 +3,7 @@ import type { Books } from './books.ts';
 import type { Card } from './card.ts';
 import type { MenuEntry } from './chat.ts';
 import type { Clock } from './clock.ts';
-import type { ClusterView } from './cluster.ts';
+import type { ClusterView, Guest } from './cluster.ts';
 import type { Github } from './github.ts';
 import type { HouseRules } from './house.ts';
 import type { Person } from './people.ts';
@@ -113,8 +113,8 @@ export interface ReadContext extends AskContext {
   readonly sites: readonly Site[];
   /** Commands the asker may run. */
   readonly menu: readonly MenuEntry[];
-  /** Cedar actions the asker may take on the cluster without looking at details, by action. */
-  readonly may: (action: string) => boolean;
+  /** Whether the asker may take a Cedar action that looks, on the cluster without looking at details, or on this guest. */
+  readonly may: (action: string, guest?: Guest) => boolean;
   readonly records: Records;
   /** Names of the configured clusters the asker may see. */
   readonly clusters: readonly string[];
@@ -156,6 +156,8 @@ export interface PlanContext extends AskContext {
   readonly books: Books;
   readonly github: Pick<Github, 'keys'>;
   findPerson: FindPerson;
+  /** Everybody listed or linked, as automations see them. */
+  people(): Promise<readonly { readonly id: string; readonly name: string; readonly github?: string }[]>;
   /** Every configured cluster the asker may see, for plans that reach beyond one (`person remove`). */
   readonly clusters: readonly { readonly name: string; readonly view: ClusterView; readonly nodes: NodeView }[];
 }
