@@ -40,6 +40,27 @@ export interface TaskFault {
   warnings?: string[];
 }
 
+/** Which calls of the program on a node (over SSH) a fault is for. */
+export interface ShellMatch {
+  node?: string;
+  verb?: string;
+  mode?: 'run' | 'probe' | 'dry-run';
+  /** How many matching calls it hits. Default 1. */
+  times?: number;
+}
+
+export type ShellFault =
+  /** Do it, then cut the connection without a word. */
+  | { kind: 'lose-answer' }
+  /** Cut the connection without doing anything. */
+  | { kind: 'drop' }
+  /** Never answer; with `execute` do it all the same. */
+  | { kind: 'hang'; execute?: boolean }
+  /** The program does nothing and says this; `kind` is one of its own kinds, such as `in-doubt`. */
+  | { kind: 'fail'; failure: { kind: string; what: string; why: string; next: string } }
+  /** Do nothing, answer exactly this. */
+  | { kind: 'answer'; stdout: string; stderr?: string; code: number };
+
 interface Armed<Match, Fault> {
   match: Match;
   fault: Fault;
@@ -50,6 +71,7 @@ interface Armed<Match, Fault> {
 export class Faults {
   readonly #requests: Armed<RequestMatch, RequestFault>[] = [];
   readonly #tasks: Armed<TaskMatch, TaskFault>[] = [];
+  readonly #shell: Armed<ShellMatch, ShellFault>[] = [];
 
   onRequest(match: RequestMatch, fault: RequestFault): void {
     this.#requests.push({ match, fault, left: match.times ?? 1 });
@@ -59,7 +81,12 @@ export class Faults {
     this.#tasks.push({ match, fault, left: match.times ?? 1 });
   }
 
+  onShell(match: ShellMatch, fault: ShellFault): void {
+    this.#shell.push({ match, fault, left: match.times ?? 1 });
+  }
+
   clear(): void {
+    this.#shell.length = 0;
     this.#requests.length = 0;
     this.#tasks.length = 0;
   }
@@ -71,6 +98,14 @@ export class Faults {
         (typeof match.path === 'string' ? path.startsWith(match.path) : match.path.test(path));
       return pathFits && (match.method ?? method) === method && (match.node ?? node) === node;
     });
+  }
+
+  /** `verb` and `mode` are empty when the request could not be read. */
+  takeShell(node: string, verb: string, mode: string): ShellFault | undefined {
+    return take(
+      this.#shell,
+      (match) => (match.node ?? node) === node && (match.verb ?? verb) === verb && (match.mode ?? mode) === mode,
+    );
   }
 
   takeTask(task: Task): TaskFault | undefined {

@@ -7,6 +7,7 @@ import { makeCertificate } from './certificate.ts';
 import { realClock } from './clock.ts';
 import { clusterRoutes } from './cluster.ts';
 import { demoWorld } from './demo-world.ts';
+import { Disks } from './disks.ts';
 import { Effects, Faults } from './faults.ts';
 import { guestRoutes } from './guest-api.ts';
 import { haRoutes } from './ha-api.ts';
@@ -21,6 +22,7 @@ import { Listener, type SeenRequest } from './server.ts';
 import { Simulation } from './simulation.ts';
 import { Simulator } from './simulator.ts';
 import { snapshotRoutes } from './snapshot.ts';
+import type { SshOptions, SshSide } from './ssh-side.ts';
 import { storageRoutes } from './storage.ts';
 import { taskRoutes } from './task-api.ts';
 import { Tasks } from './tasks.ts';
@@ -28,9 +30,20 @@ import type { Clock, Pve, WorldSpec } from './types.ts';
 
 export { HandClock } from './clock.ts';
 export { basculeRights, demoWorld } from './demo-world.ts';
-export type { Effect, RequestFault, RequestMatch, TaskFault, TaskMatch } from './faults.ts';
+export type {
+  Effect,
+  RequestFault,
+  RequestMatch,
+  ShellFault,
+  ShellMatch,
+  TaskFault,
+  TaskMatch,
+} from './faults.ts';
+export type { Hands, HandsConfig, HandsLine, ScriptEnd } from './hands.ts';
 export type { SeenRequest } from './server.ts';
 export { Simulator } from './simulator.ts';
+export type { SeenCall, SshAddress } from './ssh.ts';
+export type { SshOptions } from './ssh-side.ts';
 export type { Clock, Pve, WorldSpec } from './types.ts';
 
 export interface SimulatorOptions {
@@ -52,6 +65,8 @@ export interface SimulatorOptions {
   authDelayMs?: number;
   /** How long a call passed on to an unreachable node takes. Proxmox: about 3000; default 0. */
   unreachableMs?: number;
+  /** Also opens an sshd for every node, with the stand-in of bascule-node behind it. */
+  ssh?: SshOptions;
 }
 
 /** Everything that is served, for both versions. */
@@ -79,6 +94,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const world = buildWorld(options.world ?? demoWorld(options.pve), options.pve, clock);
   const faults = new Faults();
   const effects = new Effects();
+  const disks = new Disks(world);
   const taskMs = options.taskMs ?? 400;
   const tasks = new Tasks(world, faults, taskMs);
   const sim = new Simulation({ world, tasks, access: new Access(clock), faults, effects });
@@ -102,6 +118,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     await listener.listen();
     listeners.set(name, listener);
   }
+  const ssh = options.ssh && (await openSsh(sim, disks, host, options.ssh));
   return new Simulator({
     taskMs,
     speed: options.speed ?? 10,
@@ -110,5 +127,14 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     requests,
     fingerprint: certificate.fingerprint,
     certificate: certificate.cert,
+    disks,
+    ssh,
   });
+}
+
+/** Loaded only when wanted: its library is as large as all of the rest. */
+async function openSsh(sim: Simulation, disks: Disks, host: string, options: SshOptions): Promise<SshSide> {
+  const side = new (await import('./ssh-side.ts')).SshSide(sim, disks, host, options);
+  await side.listen();
+  return side;
 }

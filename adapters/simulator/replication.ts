@@ -122,6 +122,8 @@ export class ReplicationScheduler {
       const volumes = replicatable(world, world.state, guest);
       say(`volumes => ${volumes.join(',')}`);
       this.#send(job, node, volumes, snapshot, say);
+      for (const volid of volumes)
+        for (const told of world.onReplicated) told(job.id, volid, node.name, job.target, started);
       Object.assign(state, {
         lastSync: started,
         lastTry: started,

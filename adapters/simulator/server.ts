@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcp, type Server, type Socket } from 'node:net';
 import { ApiError } from './call.ts';
 import type { Certificate } from './certificate.ts';
+import { Door } from './door.ts';
 import type { RequestFault } from './faults.ts';
 import { type Answer, errorAnswer, type Router } from './router.ts';
 import type { Simulation } from './simulation.ts';
@@ -43,11 +43,7 @@ export class Listener {
   readonly #router: Router;
   readonly #settings: ListenerSettings;
   readonly #https: HttpsServer;
-  readonly #sockets = new Set<Socket>();
-  #tcp: Server | undefined;
-  #hanging = false;
-  #turn: Promise<void> = Promise.resolve();
-  #port = 0;
+  readonly #door: Door;
 
   constructor(node: string, sim: Simulation, router: Router, settings: ListenerSettings) {
     this.node = node;
@@ -64,61 +60,24 @@ export class Listener {
       },
     );
     this.#https.on('tlsClientError', (_error, socket) => socket.destroy());
-    this.#port = settings.port;
+    this.#door = new Door(settings.host, settings.port, (socket) => this.#https.emit('connection', socket));
   }
 
   get url(): string {
-    return `https://${this.#settings.host}:${this.#port}`;
+    return `https://${this.#settings.host}:${this.#door.port}`;
   }
 
-  /** Going dark and coming back happen one after the other. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => {});
-    return done;
-  }
-
-  async listen(): Promise<void> {
-    if (this.#tcp) return;
-    this.#hanging = false;
-    const tcp = createTcp((socket) => this.#connected(socket));
-    this.#tcp = tcp;
-    await new Promise<void>((resolve, reject) => {
-      tcp.once('error', reject);
-      tcp.listen(this.#port, this.#settings.host, resolve);
-    });
-    this.#port = (tcp.address() as AddressInfo).port;
-  }
-
-  #connected(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on('close', () => this.#sockets.delete(socket));
-    socket.on('error', () => socket.destroy());
-    if (!this.#hanging) this.#https.emit('connection', socket);
+  listen(): Promise<void> {
+    return this.#door.listen();
   }
 
   /** No more answers: connections are refused, or accepted and never served. */
   goDark(how: 'refuse' | 'hang'): Promise<void> {
-    return this.#inTurn(() => this.#dark(how));
-  }
-
-  async #dark(how: 'refuse' | 'hang'): Promise<void> {
-    this.#hanging = how === 'hang';
-    for (const socket of this.#sockets) socket.destroy();
-    const tcp = this.#tcp;
-    if (how === 'hang' || !tcp) return;
-    this.#tcp = undefined;
-    await new Promise<void>((resolve) => tcp.close(() => resolve()));
+    return this.#door.goDark(how);
   }
 
   comeBack(): Promise<void> {
-    return this.#inTurn(() => this.#back());
-  }
-
-  async #back(): Promise<void> {
-    for (const socket of this.#sockets) if (this.#hanging) socket.destroy();
-    this.#hanging = false;
-    await this.listen();
+    return this.#door.comeBack();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -201,11 +160,8 @@ export class Listener {
   }
 
   async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
     this.#https.close();
-    const tcp = this.#tcp;
-    this.#tcp = undefined;
-    if (tcp) await new Promise<void>((resolve) => tcp.close(() => resolve()));
+    await this.#door.close();
   }
 }
 

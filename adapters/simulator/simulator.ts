@@ -1,8 +1,21 @@
-import type { Effects, Faults, RequestFault, RequestMatch, TaskFault, TaskMatch } from './faults.ts';
+import type { Disks } from './disks.ts';
+import type {
+  Effects,
+  Faults,
+  RequestFault,
+  RequestMatch,
+  ShellFault,
+  ShellMatch,
+  TaskFault,
+  TaskMatch,
+} from './faults.ts';
 import { crmRoundMs, HaManager } from './ha.ts';
+import type { Hands } from './hands.ts';
 import { ReplicationScheduler } from './replication.ts';
 import type { Listener, SeenRequest } from './server.ts';
 import type { Simulation } from './simulation.ts';
+import type { SeenCall, SshAddress, SshListener } from './ssh.ts';
+import type { SshSide } from './ssh-side.ts';
 import type { Tasks } from './tasks.ts';
 import type { Pve } from './types.ts';
 import type { World } from './world.ts';
@@ -24,6 +37,9 @@ export class Simulator {
   readonly #ha: HaManager;
   readonly #scheduler: ReplicationScheduler;
   readonly #rounds: (() => void)[] = [];
+  /** The files of the containers. */
+  readonly disks: Disks;
+  readonly #ssh: SshSide | undefined;
   #darkness: 'refuse' | 'hang' = 'refuse';
 
   constructor(parts: {
@@ -34,6 +50,8 @@ export class Simulator {
     certificate: string;
     taskMs: number;
     speed: number;
+    disks: Disks;
+    ssh?: SshSide;
   }) {
     this.#sim = parts.sim;
     this.#listeners = parts.listeners;
@@ -47,8 +65,10 @@ export class Simulator {
     this.certificate = parts.certificate;
     this.#ha = new HaManager(this.world, this.tasks, this.effects, parts.speed || 10);
     this.#scheduler = new ReplicationScheduler(this.world, { runMs: parts.taskMs });
-    this.world.onPowerLoss.push((node) => this.#told(this.#listener(node.name).goDark(this.#darkness)));
-    this.world.onPowerUp.push((node) => this.#told(this.#listener(node.name).comeBack()));
+    this.disks = parts.disks;
+    this.#ssh = parts.ssh;
+    this.world.onPowerLoss.push((node) => this.#told(this.#goDark(node.name, this.#darkness)));
+    this.world.onPowerUp.push((node) => this.#told(this.#comeBack(node.name)));
     if (parts.speed > 0) {
       this.#every(crmRoundMs / parts.speed, () => this.#ha.round());
       this.#every(60_000 / parts.speed, () => this.#scheduler.round());
@@ -113,16 +133,61 @@ export class Simulator {
     return listener;
   }
 
+  async #goDark(node: string, how: 'refuse' | 'hang'): Promise<void> {
+    await Promise.all([this.#listener(node).goDark(how), this.#ssh?.of(node).goDark(how)]);
+  }
+
+  async #comeBack(node: string): Promise<void> {
+    await Promise.all([this.#listener(node).comeBack(), this.#ssh?.of(node).comeBack()]);
+  }
+
+  #shell(): SshSide {
+    if (!this.#ssh) throw new Error('this simulator was started without ssh');
+    return this.#ssh;
+  }
+
+  /** Where a node's sshd is: host, port, fingerprint of its host key. */
+  ssh(node: string): SshAddress {
+    return this.#shell().address(node);
+  }
+
+  /** The private key that every node lets in, and as whom. */
+  get sshKey(): string {
+    return this.#shell().key;
+  }
+
+  readonly sshUser = 'bascule';
+
+  /** Every request over SSH, oldest first. */
+  get sshCalls(): SeenCall[] {
+    return this.#shell().calls;
+  }
+
+  /** What the helper on a node is and what it allows: `config`, `sha256`, `helper`, `passwd`, `jumpKeys`, `log`. */
+  hands(node: string): Hands {
+    return this.#shell().of(node).hands;
+  }
+
+  /** A node's sshd, to break: `changeHostKey`, `refuseSessions`, `cut`. */
+  sshd(node: string): SshListener {
+    return this.#shell().of(node);
+  }
+
+  /** The next matching request over SSH goes wrong. */
+  onShell(match: ShellMatch, fault: ShellFault): void {
+    this.faults.onShell(match, fault);
+  }
+
   /** Pulls a node's plug: guests stop, tasks die, its address refuses connections or (`hang`) never answers. */
   async unplug(node: string, how: 'refuse' | 'hang' = 'refuse'): Promise<void> {
     this.#darkness = how;
     this.world.unplug(node);
-    await this.#listener(node).goDark(how);
+    await this.#goDark(node, how);
   }
 
   async plug(node: string): Promise<void> {
     this.world.plug(node);
-    await this.#listener(node).comeBack();
+    await this.#comeBack(node);
   }
 
   /** Cuts the network between groups of nodes; every listener keeps answering. */
@@ -142,12 +207,12 @@ export class Simulator {
         ? { status: 595, reason: 'Connection refused' }
         : { status: 596, reason: 'Connection timed out' },
     );
-    await this.#listener(node).goDark(how);
+    await this.#goDark(node, how);
   }
 
   async unsilence(node: string): Promise<void> {
     this.#sim.proxyTrouble.delete(node);
-    await this.#listener(node).comeBack();
+    await this.#comeBack(node);
   }
 
   failNext(match: RequestMatch, answer: { status: number; reason: string; body?: unknown }): void {
@@ -215,6 +280,7 @@ export class Simulator {
     for (const cancel of this.#rounds) cancel();
     this.#scheduler.stop();
     this.tasks.stop();
-    await Promise.all([...this.#listeners.values()].map((each) => each.close()));
+    await Promise.all([...[...this.#listeners.values()].map((each) => each.close()), this.#ssh?.close()]);
+    this.disks.close();
   }
 }

@@ -159,6 +159,7 @@ export async function rollBack(call: Call, guest: Guest, name: string, run: Task
   guest.config = { ...before, ...Object.fromEntries(kept) };
   guest.parent = name;
   guest.lock = undefined;
+  for (const told of call.world.onRollback) told(guest, name);
   happened(call, 'rollback', guest, name, run);
   if (call.params.start !== '1' && !wanted.vmstate) return;
   guest.running = true;

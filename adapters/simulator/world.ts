@@ -22,6 +22,9 @@ export class World {
   readonly onPowerLoss: NodeLoss[] = [];
   readonly onPowerUp: NodeLoss[] = [];
   readonly onReachability: (() => void)[] = [];
+  /** Told when a guest went back to a snapshot, and when a volume was sent to another node (epoch seconds). */
+  readonly onRollback: ((guest: Guest, snapshot: string) => void)[] = [];
+  readonly onReplicated: ((job: string, volid: string, source: string, target: string, at: number) => void)[] = [];
 
   constructor(
     parts: Pick<World, 'pve' | 'clock' | 'cluster' | 'state' | 'nodes' | 'volumes' | 'nextIdFrom' | 'qdevice'>,
