@@ -229,8 +229,8 @@ class Step {
     yield* LOOKS;
     const { call } = this.#work;
     if (!isNodeCall(call)) return;
-    const end = (this.#row.startedAt ?? 0) + (call.seconds ?? 60) * 1000;
-    while (this.#tools.clock.now() < end) yield LATE_LOOK;
+    const elapsed = this.#tools.clock.now() - (this.#row.startedAt ?? 0);
+    for (let left = (call.seconds ?? 60) * 1000 - elapsed; left > 0; left -= LATE_LOOK) yield LATE_LOOK;
   }
 
   async #believe(seen: ProbeAnswer, reason: string): Promise<StoredStep> {
