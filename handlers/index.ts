@@ -1,7 +1,9 @@
+import type { Automation } from '../src/contracts/automation.ts';
 import type { Command } from '../src/contracts/command.ts';
 import { approvalList } from './approval-list.ts';
 import { approvalShow } from './approval-show.ts';
 import { auditShow } from './audit-show.ts';
+import { snapshots } from './automations/snapshots.ts';
 import { clusterStatus } from './cluster-status.ts';
 import { ctCreate } from './ct-create.ts';
 import { ctDestroy } from './ct-destroy.ts';
@@ -24,6 +26,7 @@ import { runCancel } from './run-cancel.ts';
 import { runShow } from './run-show.ts';
 import { snapshotCreate } from './snapshot-create.ts';
 import { snapshotDelete } from './snapshot-delete.ts';
+import { snapshotKeep } from './snapshot-keep.ts';
 import { snapshotList } from './snapshot-list.ts';
 import { snapshotRollback } from './snapshot-rollback.ts';
 import { sshKeys } from './ssh-keys.ts';
@@ -62,6 +65,7 @@ export const commands: readonly Command[] = [
   runShow,
   snapshotCreate,
   snapshotDelete,
+  snapshotKeep,
   snapshotList,
   snapshotRollback,
   sshKeys,
@@ -73,3 +77,6 @@ export const commands: readonly Command[] = [
   vmStop,
   whoami,
 ];
+
+/** Everything that is done on a schedule, sorted by name. */
+export const automations: readonly Automation[] = [snapshots];

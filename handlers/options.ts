@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { CompletionSource, Option } from '../src/contracts/command.ts';
 import { cut, visible } from '../src/contracts/visible.ts';
+import { SCHEDULED } from './parts/retention.ts';
 import { readSchedule } from './parts/schedule.ts';
 import { AUTO } from './parts/snapshots.ts';
 
@@ -271,6 +272,7 @@ export const newSnapshot = option<string>({
     if (['current', 'pending', 'vzdump'].includes(text.toLowerCase()))
       return { problem: `${shown(text)} is a name that Proxmox uses itself` };
     if (AUTO.test(text)) return { problem: `${shown(text)} would be taken for one of proxmox-autosnap and pruned` };
+    if (SCHEDULED.test(text)) return { problem: `${shown(text)} is a name of the schedule's own` };
     return readSnapshot(text);
   },
 });

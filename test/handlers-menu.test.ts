@@ -47,6 +47,7 @@ describe('the menu', () => {
       'run show',
       'snapshot create',
       'snapshot delete',
+      'snapshot keep',
       'snapshot list',
       'snapshot rollback',
       'ssh keys',

@@ -1,10 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { commands } from '../handlers/index.ts';
 import type { ChangeCommand } from '../src/contracts/command.ts';
-import { fingerprint, type Plan } from '../src/contracts/plan.ts';
+import { fingerprint, isApiCall, type Plan } from '../src/contracts/plan.ts';
 import { commandNamed, house, planOf } from './views/ask.ts';
 import { type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
 import { goldenJson } from './views/golden.ts';
+
+/** What Proxmox is told by the first step. */
+const paramsOf = ({ steps: [first] }: Plan) => (first && isApiCall(first.call) ? first.call.params : {});
+
+const scheduled = [
+  snapshot('bascule-hourly-20261113T2007', 41, { description: 'scheduled hourly\nbascule:r-0' }),
+  snapshot('bascule-hourly-20261114T2007', 17, { description: 'scheduled hourly\nbascule:r-1' }),
+];
 
 /** Each changing command in a normal case: its plan and both cards are golden files. */
 const normal: Readonly<Record<string, readonly [Readonly<Record<string, string>>, (world: FakeWorld) => void]>> = {
@@ -20,6 +28,7 @@ const normal: Readonly<Record<string, readonly [Readonly<Record<string, string>>
   'vm reboot': [{ vmid: 'win' }, () => {}],
   'snapshot create': [{ vmid: 'robotoff', snapshot: 'v3', description: 'before v3' }, () => {}],
   'snapshot delete': [{ vmid: '103', snapshot: 'autodaily261114020001' }, () => {}],
+  'snapshot keep': [{ vmid: '103' }, (world) => world.snapshots[103]!.push(...scheduled)],
   'snapshot rollback': [{ vmid: '103', snapshot: 'before-upgrade' }, () => {}],
   'replication add': [{ vmid: '110', target: 'ovh4', schedule: 'mon..fri 8..18:00' }, () => {}],
   'replication remove': [{ job: '103-0' }, () => {}],
@@ -95,9 +104,9 @@ describe('ct create', () => {
         world.guests.push({ vmid, name: `g${vmid}`, node: 'ovh4', networks: [] });
       }
     }
-    expect((await create({}, world, { house: { ct } })).intent['address']).toBe('10.1.0.254/24');
+    expect((await create({}, world, { house: { ...house, ct } })).intent['address']).toBe('10.1.0.254/24');
     world.guests.push({ vmid: 254, name: 'last', node: 'ovh4', networks: [] });
-    await expect(create({}, world, { house: { ct } })).rejects.toThrow();
+    await expect(create({}, world, { house: { ...house, ct } })).rejects.toThrow();
   });
 
   test('planning again keeps number, node and template although better ones appeared', async () => {
@@ -135,7 +144,7 @@ describe('ct create', () => {
   });
 
   test('a gateway outside the network is said on the card', async () => {
-    const plan = await create({}, fourNodes(), { house: { ct: { ...house.ct, gateway: '10.0.0.1' } } });
+    const plan = await create({}, fourNodes(), { house: { ...house, ct: { ...house.ct, gateway: '10.0.0.1' } } });
     const card = (commandNamed('ct create') as ChangeCommand).preview(plan);
     expect(card.lines?.[0]).toBe('10.1.0.100/24 vmbr0 gw 10.0.0.1 (outside /24!)');
     expect(plan.risks.map((risk) => risk.code)).toContain('gateway-outside');
@@ -151,7 +160,7 @@ describe('ct create', () => {
   test('replicate:no, start:no leave those steps out; no password is ever sent', async () => {
     const plan = await create({ replicate: 'no', start: 'no' });
     expect(plan.steps.map((step) => step.name)).toEqual(['create']);
-    expect(Object.keys(plan.steps[0]!.call.params)).not.toContain('password');
+    expect(Object.keys(paramsOf(plan))).not.toContain('password');
     expect((await create({})).steps.map((step) => step.name)).toEqual(['create', 'start', 'replicate']);
   });
 
@@ -160,7 +169,7 @@ describe('ct create', () => {
   });
 
   test('without house targets it is not replicated unless somebody asks', async () => {
-    const around = { house: { ct: { ...house.ct, replicateTo: [] } } };
+    const around = { house: { ...house, ct: { ...house.ct, replicateTo: [] } } };
     expect((await create({}, fourNodes(), around)).intent['replicateTo']).toBeNull();
     expect((await create({ replicate: 'ovh2' }, fourNodes(), around)).intent['replicateTo']).toBe('ovh2');
   });
@@ -320,7 +329,7 @@ describe('risks', () => {
     const plan = await planOf('snapshot create', { vmid: '103', snapshot: 'v3' }, world);
     expect(codes(plan)).toEqual(['little-room']);
     expect(plan.observations).toContainEqual({ label: 'Free', value: 'local-zfs 20 GiB' });
-    expect(plan.steps[0]?.call.params['description']).toBe('bascule:{run}');
+    expect(paramsOf(plan)['description']).toBe('bascule:{run}');
   });
 
   test('the number of a removed job is taken until it is gone', async () => {

@@ -27,7 +27,7 @@ const noQuorum = (world: FakeWorld) => {
   down('ovh4')(world);
 };
 const create = { hostname: 'newbie', node: 'ovh1' };
-const ct = (change: object): Around => ({ house: { ct: { ...house.ct, ...change } } });
+const ct = (change: object): Around => ({ house: { ...house, ct: { ...house.ct, ...change } } });
 
 // biome-ignore format: this is a table
 const table: readonly Row[] = [

@@ -26,7 +26,7 @@ export function madeBy({ name, description }: Snapshot): 'bascule' | 'hand' | `a
 /** `autodaily261112020001` */
 export const AUTO = /^auto(hourly|daily|weekly|monthly|yearly)\d{12}$/;
 /** The marker of any run, as MARKER leaves it. */
-const MARK = /(?<![\w-])bascule:[\w-]+/;
+export const MARK = /(?<![\w-])bascule:[\w-]+/;
 
 /** What people wrote, without our mark. */
 export function remark({ description }: Snapshot): string {

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { commands } from '../../handlers/index.ts';
+import type { Books } from '../../src/contracts/books.ts';
 import type { Card } from '../../src/contracts/card.ts';
 import type { MenuEntry } from '../../src/contracts/chat.ts';
 import type {
@@ -6,6 +8,7 @@ import type {
   Command,
   ControlCommand,
   ControlContext,
+  FindPerson,
   PlanContext,
   ReadCommand,
   ReadContext,
@@ -13,9 +16,12 @@ import type {
   Site,
 } from '../../src/contracts/command.ts';
 import { Failed, type Failure } from '../../src/contracts/failure.ts';
+import type { Github } from '../../src/contracts/github.ts';
 import type { HouseRules } from '../../src/contracts/house.ts';
 import type { Person } from '../../src/contracts/people.ts';
 import type { Plan } from '../../src/contracts/plan.ts';
+import type { NodeView } from '../../src/contracts/shell.ts';
+import { fakeNodes } from './fake-nodes.ts';
 import { type FakeWorld, fakeView, NOW } from './fake-view.ts';
 
 /** Runs commands against a fake world without the pipeline: parse the options, plan or answer. */
@@ -27,6 +33,7 @@ export const alice: Person = {
   accounts: { slack: 'U1', discord: '42' },
 };
 
+const BASE = '#!/bin/sh\necho ready\n';
 export const house: HouseRules = {
   ct: {
     range: [100, 199],
@@ -48,6 +55,15 @@ export const house: HouseRules = {
     replicateTo: ['ovh3', 'ovh4'],
     replicateSchedule: '*/5',
   },
+  ssh: {
+    lease: 8 * 3600,
+    longest: 30 * 86_400,
+    sudo: true,
+    jump: { node: 'ovh1', account: 'bascule-jump', host: 'jump.example.org', port: 22 },
+    removedKeys: 'ask',
+  },
+  scripts: { base: { text: BASE, sha256: createHash('sha256').update(BASE).digest('hex') } },
+  snapshots: [{ vmids: [103], tags: ['prod'], keep: { hourly: 36 * 3600, daily: 5 * 86_400 } }],
 };
 
 export function commandNamed(name: string): Command {
@@ -70,18 +86,30 @@ export function parse(command: Command, given: Readonly<Record<string, string>>)
   return values as never;
 }
 
-const clock = { now: () => NOW, wait: async () => {} };
+const clockAt = (now = NOW) => ({ now: () => now, wait: async () => {} });
+const clock = clockAt();
 
 export interface Around {
   readonly house?: HouseRules;
   readonly reserved?: readonly string[];
+  /** Epoch milliseconds. */
+  readonly now?: number;
   readonly previous?: Plan;
   /** vmids the asker may see. */
   readonly sees?: (vmid: number) => boolean;
   readonly sites?: readonly Site[];
   readonly records?: Records;
   readonly menu?: readonly MenuEntry[];
+  readonly nodes?: NodeView;
+  readonly books?: Books;
+  readonly github?: Pick<Github, 'keys'>;
+  readonly findPerson?: FindPerson;
+  readonly people?: Awaited<ReturnType<PlanContext['people']>>;
 }
+
+const noBooks: Books = { entries: async () => [], entry: async () => undefined };
+const noGithub: Pick<Github, 'keys'> = { keys: () => Promise.reject(new Error('no GitHub in this view')) };
+const nobody: FindPerson = async () => undefined;
 
 export async function planOf(
   name: string,
@@ -92,7 +120,7 @@ export async function planOf(
   const command = commandNamed(name) as ChangeCommand;
   const context: PlanContext = {
     asker: alice,
-    clock,
+    clock: clockAt(around.now),
     root: '/pve ',
     zone: 'Europe/Paris',
     view: fakeView(world, around.sees),
@@ -100,6 +128,12 @@ export async function planOf(
     house: around.house ?? house,
     reserved: new Set(around.reserved ?? []),
     ...(around.previous ? { previous: around.previous } : {}),
+    nodes: around.nodes ?? fakeNodes([]),
+    books: around.books ?? noBooks,
+    github: around.github ?? noGithub,
+    findPerson: around.findPerson ?? nobody,
+    people: async () => around.people ?? [],
+    clusters: [{ name: world.name, view: fakeView(world, around.sees), nodes: around.nodes ?? fakeNodes([]) }],
   };
   return command.plan(parse(command, given), context);
 }
@@ -135,8 +169,10 @@ export async function answerOf(
 ): Promise<Card> {
   const command = commandNamed(name) as ReadCommand;
   const context: ReadContext = {
-    github: { keys: () => Promise.reject(new Error('no GitHub in this view')) },
-    findPerson: () => undefined,
+    github: around.github ?? noGithub,
+    findPerson: around.findPerson ?? nobody,
+    nodes: around.nodes ?? fakeNodes([]),
+    books: around.books ?? noBooks,
     asker: alice,
     clock,
     root: '/pve ',
@@ -166,6 +202,13 @@ export async function actOf(
     zone: 'Europe/Paris',
     records,
     cancel,
+    prove: async () => {},
+    github: {
+      ...noGithub,
+      signer: () => {
+        throw new Error('no GitHub in this view');
+      },
+    },
   });
 }
 
