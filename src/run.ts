@@ -37,6 +37,11 @@ export class Run {
     const failed: string[] = [];
     for (const [n, planned] of this.#request.plan.steps.entries()) {
       if (await this.#parts.store.stopAsked(this.#request.id)) return this.#startUndo('stopped on request');
+      const lacks = planned.needs?.find((name) => !this.#worked(name));
+      if (lacks !== undefined) {
+        failed.push(`${planned.says}: not tried, since ${lacks} did not work`);
+        continue;
+      }
       const row = await this.#perform(n, planned.name, planned.says, planned);
       if (row.state === 'in-doubt') return this.#inDoubt(planned, row);
       if (row.state === 'done') continue;
@@ -49,6 +54,10 @@ export class Run {
     if (failed.length === 0) return this.#end('done', '', []);
     const note = [`${failed.length} of ${this.#request.plan.steps.length} steps did not work`, ...failed].join('\n');
     await this.#end('failed', note, await this.#unclear());
+  }
+
+  #worked(name: string): boolean {
+    return this.#rows.some((row) => row.n < UNDO_FROM && row.name === name && row.state === 'done');
   }
 
   /** What steps that stand for themselves may have left half done. */

@@ -190,6 +190,8 @@ export interface PlannedStep<E extends Effect = Effect> {
   readonly alone?: true;
   /** Name of an earlier step whose undo takes this one along: what is inside a container goes with the container. */
   readonly goesWith?: string;
+  /** Names of earlier steps that must have worked; otherwise it is not tried: nothing is noted that did not happen. */
+  readonly needs?: readonly string[];
 }
 
 export interface UndoCall {
@@ -258,7 +260,7 @@ export function fingerprint(plan: Plan, risks: readonly string[] = plan.risks.ma
     intent: plan.intent,
     guards: plan.guards.map((guard) => guard.code).sort(),
     risks: [...risks].sort(),
-    steps: plan.steps.map(({ name, call, probe, repeat, settle, undo, alone, goesWith }) => ({
+    steps: plan.steps.map(({ name, call, probe, repeat, settle, undo, alone, goesWith, needs }) => ({
       name,
       call,
       probe,
@@ -266,6 +268,7 @@ export function fingerprint(plan: Plan, risks: readonly string[] = plan.risks.ma
       settle: settle ?? null,
       alone,
       goesWith,
+      needs,
       undo: (undo ?? []).map(({ call, probe, needsMarker }) => ({ call, probe, needsMarker })),
     })),
     locks: [...plan.locks].sort(),
