@@ -1,6 +1,6 @@
 import { GRANTS, type Grant, grantKey } from '../../src/contracts/books.ts';
 import { bookStep, nodeStep, nodeUndo } from '../../src/contracts/node-steps.ts';
-import type { Json, NodeCall, PlannedStep, UndoCall } from '../../src/contracts/plan.ts';
+import { isBookCall, type Json, type NodeCall, type PlannedStep, type UndoCall } from '../../src/contracts/plan.ts';
 import type { CtUser } from '../../src/contracts/shell.ts';
 import {
   type Access,
@@ -72,7 +72,11 @@ const named = (name: string, { suffix }: Around): string => (suffix === undefine
 
 function all(steps: readonly (PlannedStep | undefined)[], { alone, goesWith }: Around): readonly PlannedStep[] {
   const more = { ...(alone ? { alone } : {}), ...(goesWith === undefined ? {} : { goesWith }) };
-  return steps.filter((step) => step !== undefined).map((step) => ({ ...step, ...more }));
+  const done = steps.filter((step) => step !== undefined).map((step) => ({ ...step, ...more }));
+  // Where a failure stops nothing, the book must not tell of keys that were not written or still let somebody in.
+  return done.map((step, n) =>
+    alone && isBookCall(step.call) && n > 0 ? { ...step, needs: done.slice(0, n).map(({ name }) => name) } : step,
+  );
 }
 
 /** The home's key file, for the words of last resort. */
