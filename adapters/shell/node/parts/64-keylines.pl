@@ -115,6 +115,7 @@ sub jump_rules {
     for my $extra (grep { !/\A(?:restrict|port-forwarding|permitopen|expiry-time|from)\z/x } sort keys %has) {
         bad_input("$name is for a jump account and may not have $extra");
     }
+    bad_input("$name has port-forwarding twice") if 1 < grep { $_ eq 'port-forwarding' } @options;
     return;
 }
 

@@ -109,14 +109,14 @@ sub jump_shell {
 sub jump_keys_probe {
     my ($args, $config) = @_;
     my @lines = checked_lines($args, 1);
-    return lines_state(jump_text($args, $config), $args->{marker}, @lines);
+    return lines_state(unnested(jump_text($args, $config)), $args->{marker}, @lines);
 }
 
 sub jump_keys_set {
     my ($args, $config) = @_;
     my @lines = checked_lines($args, 1);
     my $old = jump_text($args, $config);
-    my $text = merged($old, $args->{marker}, @lines);
+    my $text = nested(merged($old, $args->{marker}, @lines));
     return { user => $args->{user}, changed => false(), lines => scalar @lines } if $text eq $old;
     my $file = "$JUMP_KEYS/$args->{user}";
     if ($DRY_RUN) { told('write', [$file], { stdin => $text }) }
