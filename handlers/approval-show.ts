@@ -1,7 +1,6 @@
 import { defineCommand } from '../src/contracts/command.ts';
-import { canonical, type Effect, isApiCall, isNodeCall, type Json } from '../src/contracts/plan.ts';
-import { cut } from '../src/contracts/visible.ts';
 import { request } from './options.ts';
+import { effectText } from './parts/effects.ts';
 import { requestFacts, voteLines } from './parts/requests.ts';
 
 export const approvalShow = defineCommand({
@@ -27,30 +26,9 @@ export const approvalShow = defineCommand({
             : 'plain',
       lines: [...plan.risks.map((risk) => `Risk: ${risk.says}`), ...voteLines(found, zone)],
       facts: [...requestFacts(found, zone, clock.now()), ...plan.observations],
-      code: plan.steps.map(({ says, call }) => `${says}\n${inWords(call)}`),
+      code: plan.steps.map(({ says, call }) => `${says}\n${effectText(call)}`),
       footer: `${root}run show ${found.id} · ${root}audit show ${found.id}`,
       private: true,
     };
   },
 });
-
-/** What a step sends, to the API, to a node or into our own books. */
-function inWords(effect: Effect): string {
-  if (isApiCall(effect)) return `${effect.method} ${effect.path}${parameters(effect.params)}`;
-  if (isNodeCall(effect)) return `${effect.cluster}/${effect.node} ${effect.verb}${parameters(effect.args)}`;
-  const { shelf, key, value } = effect;
-  return value === null ? `forget ${shelf} ${key}` : `note ${shelf} ${key}${parameters({ value })}`;
-}
-
-/** Scripts are long; their SHA-256 stands beside them. */
-const LONGEST = 300;
-
-function parameters(params: { readonly [name: string]: Json }): string {
-  return Object.entries(params)
-    .map(([name, value]) => `\n  ${name}=${cut(inLine(value), LONGEST)}`)
-    .join('');
-}
-
-function inLine(value: Json): string {
-  return (typeof value === 'string' ? value : canonical(value)).replaceAll('\n', '\\n');
-}

@@ -9,7 +9,7 @@ import type { People } from './people.ts';
 import type { Planning } from './planning.ts';
 import type { Registry } from './registry.ts';
 import { type Requests, TOO_LATE } from './requests.ts';
-import type { RunnerSide } from './runner.ts';
+import type { RunnerSide } from './runner-parts.ts';
 
 type Answer = Awaited<ReturnType<RunnerSide['lastCheck']>>;
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { TaskMatch } from '../adapters/simulator/index.ts';
 import type { ClusterConnection, ProbeAnswer, Trace } from '../src/contracts/cluster.ts';
-import type { Call, PlannedStep, Probe } from '../src/contracts/plan.ts';
+import type { Effect, PlannedStep, Probe } from '../src/contracts/plan.ts';
 import * as steps from '../src/contracts/steps.ts';
 import { failureOf } from './proxmox-line.ts';
 import { type Setting, setUp } from './proxmox-world.ts';
@@ -37,7 +37,7 @@ describe.each(['8.4', '9.2'] as const)('hands on a cluster of %s', (pve) => {
   const probe = (wanted: Probe, more: Partial<Trace> = {}): Promise<ProbeAnswer> =>
     cluster.hands.probe(wanted, { ...trace, ...more });
 
-  async function done(call: Call) {
+  async function done(call: Effect) {
     const { upid } = await cluster.hands.send(call);
     if (upid === undefined) throw new Error('no task was started');
     return { upid, end: await cluster.hands.followTask(upid) };

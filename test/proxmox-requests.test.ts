@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Read, reads } from '../adapters/proxmox/calls.ts';
-import { MARKER, type PlannedStep } from '../src/contracts/plan.ts';
+import { isApiCall, MARKER, type PlannedStep } from '../src/contracts/plan.ts';
 import * as steps from '../src/contracts/steps.ts';
 import { complaints, type Facts, facts, factsAreHere, type Sent } from './proxmox-facts.ts';
 
@@ -90,7 +90,8 @@ const built: { readonly [name: string]: readonly PlannedStep[] } = {
   rollbackStep: [steps.rollbackStep(ct, 'before-upgrade'), steps.rollbackStep(vm, 'b2')],
 };
 
-const callsOf = (step: PlannedStep) => [step.call, ...(step.undo ?? []).map((undo) => undo.call)];
+const callsOf = (step: PlannedStep) =>
+  [step.call, ...(step.undo ?? []).map((undo) => undo.call)].filter((effect) => isApiCall(effect));
 
 /** `name: complaint` for everything that this version would not accept. */
 function wrongReads(version: Facts, table: Readonly<Record<string, readonly Read[]>>): string[] {

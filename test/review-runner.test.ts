@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type SqlStore } from '../adapters/store/index.ts';
 import type { Cluster, ClusterConnection, ProbeAnswer } from '../src/contracts/cluster.ts';
+import { isApiCall } from '../src/contracts/plan.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import { stopStep } from '../src/contracts/steps.ts';
 import { makeLog } from '../src/log.ts';
-import { Runner, type RunnerSide } from '../src/runner.ts';
+import { Runner } from '../src/runner.ts';
+import type { RunnerSide } from '../src/runner-parts.ts';
 
 /** The runner alone, on a real store, with a cluster and a last check that do as told. */
 
@@ -24,6 +26,7 @@ function runner(hands: Partial<Cluster>, lastCheck: RunnerSide['lastCheck'] = as
   return new Runner({
     store,
     clusters: new Map([['off', connection]]),
+    shells: new Map(),
     clock: {
       now: () => now,
       wait: async (ms) => {
@@ -107,7 +110,7 @@ test('sent back and approved again during its last check, a run does not begin w
   const one = runner(
     {
       send: async (call) => {
-        sends.push(call.path);
+        sends.push(isApiCall(call) ? call.path : '');
         if (sends.length === 1) await other;
         return {};
       },

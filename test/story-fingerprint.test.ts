@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonical, fingerprint, type Json, type Plan } from '../src/contracts/plan.ts';
+import { type Call, canonical, fingerprint, type Json, type Plan } from '../src/contracts/plan.ts';
 import { addReplicationStep, createCtStep, startStep } from '../src/contracts/steps.ts';
 
 /** What people approve is hashed, what only informs them is not. */
@@ -60,6 +60,7 @@ const shown: Readonly<Record<string, Change>> = {
 
 const changedCall = (plan: Plan, n: number, change: object) =>
   step(plan, n, { call: { ...plan.steps[n]!.call, ...change } });
+const params = (plan: Plan) => (plan.steps[0]!.call as Call).params;
 const changedUndo = (plan: Plan, change: object) =>
   step(plan, 0, { undo: plan.steps[0]!.undo!.map((undo) => ({ ...undo, ...change })) });
 
@@ -77,8 +78,8 @@ const hashed: Readonly<Record<string, Change>> = {
   'a risk more': (plan) => ({ ...plan, risks: [...plan.risks, { code: 'NEW', says: '' }] }),
   'a path': (plan) => changedCall(plan, 1, { path: '/nodes/x' }),
   'a method': (plan) => changedCall(plan, 1, { method: 'PUT' }),
-  'a parameter': (plan) => changedCall(plan, 0, { params: { ...plan.steps[0]!.call.params, memory: 2048 } }),
-  'the kind of a value': (plan) => changedCall(plan, 0, { params: { ...plan.steps[0]!.call.params, memory: '1024' } }),
+  'a parameter': (plan) => changedCall(plan, 0, { params: { ...params(plan), memory: 2048 } }),
+  'the kind of a value': (plan) => changedCall(plan, 0, { params: { ...params(plan), memory: '1024' } }),
   'a probe': (plan) => step(plan, 0, { probe: { kind: 'ct-created', node: 'other', vmid: 1 } }),
   'whether it may be repeated': (plan) => step(plan, 0, { repeat: 'never' }),
   'what it waits for': (plan) => step(plan, 1, { settle: undefined }),
