@@ -287,6 +287,14 @@ export const description = option<string>({
   },
 });
 
+/** Somebody by mention, name or id; who that is, findPerson says. */
+export const person = option<string>({
+  summary: 'Who: a mention, or the name in the config',
+  example: 'person:@alice',
+  completes: 'person',
+  read: (text) => (text.length <= 80 ? { value: text } : { problem: 'is too long for a name' }),
+});
+
 /** Id of a request, which is its run's id too. */
 export const request = option<string>({
   summary: 'Id of the request, as its card shows it',

@@ -1,6 +1,13 @@
 import { GRANTS, type Grant, grantKey } from '../../src/contracts/books.ts';
 import { bookStep, nodeStep, nodeUndo } from '../../src/contracts/node-steps.ts';
-import { isBookCall, type Json, type NodeCall, type PlannedStep, type UndoCall } from '../../src/contracts/plan.ts';
+import {
+  isBookCall,
+  isNodeCall,
+  type Json,
+  type NodeCall,
+  type PlannedStep,
+  type UndoCall,
+} from '../../src/contracts/plan.ts';
 import type { CtUser } from '../../src/contracts/shell.ts';
 import {
   type Access,
@@ -204,29 +211,42 @@ export function revokeSteps(grant: Grant, node: string, revoking: Revoking): rea
 
 /** The same keys with another end. */
 export function extendSteps(grant: Grant, node: string, ends: Ends, around: Around = {}): readonly PlannedStep[] {
-  const old = accessOf(grant, node);
-  const access = { ...old, ends };
+  return rewriteSteps(grant, { ...accessOf(grant, node), ends }, 'end', around);
+}
+
+/** Other keys with the same end. `asked` false: the container cannot be, so only the way in is rewritten and nothing noted. */
+export function syncSteps(
+  grant: Grant,
+  node: string,
+  keys: Pick<Grant, 'lines' | 'fingerprints'>,
+  { asked = true, ...around }: Around & { readonly asked?: boolean } = {},
+): readonly PlannedStep[] {
+  const steps = rewriteSteps(grant, { ...accessOf(grant, node), ...keys }, 'keys', around);
+  return asked ? steps : steps.filter(({ call }) => isNodeCall(call) && call.verb === 'jump.keys.set');
+}
+
+function rewriteSteps(grant: Grant, access: Access, what: 'end' | 'keys', around: Around): readonly PlannedStep[] {
+  const old = accessOf(grant, access.node);
   const label = `${grant.user} in CT ${grant.vmid}`;
   const jump = jumpCall(access, jumpLines(access));
+  const before = what === 'end' ? 'the old end' : 'the old keys';
   return all(
     [
       nodeStep(keysCall(access, ctLines(access)), {
         name: named('keys', around),
-        says: `Extending the keys of ${label}`,
-        undo: [nodeUndo(keysCall(old, ctLines(old)), `Putting the old end of ${label} back`)],
+        says: what === 'end' ? `Extending the keys of ${label}` : `Writing the keys of ${label} as GitHub has them`,
+        undo: [nodeUndo(keysCall(old, ctLines(old)), `Putting ${before} of ${label} back`)],
         byHand: byHand(access),
       }),
       jump &&
         nodeStep(jump, {
           name: named('jump', around),
-          says: `Extending the way in through ${jump.node}`,
-          undo: [
-            nodeUndo(jumpCall(old, jumpLines(old))!, `Putting the old end of the way in through ${jump.node} back`),
-          ],
+          says: `${what === 'end' ? 'Extending' : 'Writing the keys of'} the way in through ${jump.node}`,
+          undo: [nodeUndo(jumpCall(old, jumpLines(old))!, `Putting ${before} of the way in through ${jump.node} back`)],
         }),
       bookStep(bookCall(access, bookValue(access)), grant as unknown as Json, {
         name: named('book', around),
-        says: 'Noting the new end',
+        says: `Noting the new ${what}`,
       }),
     ],
     around,
