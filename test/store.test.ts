@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { type Kysely, sql } from 'kysely';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, SqlStore } from '../adapters/store/index.ts';
+import { migrate } from '../adapters/store/migrations.ts';
 import { openPostgres } from '../adapters/store/postgres.ts';
 import type { Tables } from '../adapters/store/schema.ts';
 import { openSqlite } from '../adapters/store/sqlite.ts';
+import type { BookEntry } from '../src/contracts/books.ts';
 import type { RequestRecord, RequestState, Vote } from '../src/contracts/records.ts';
-import { LostLead, type NewAudit, type StoredStep } from '../src/contracts/store.ts';
+import { LostLead, type NewAudit, type StoredOffer, type StoredStep } from '../src/contracts/store.ts';
 import { startPostgres } from './postgres.ts';
 
 const postgres = await startPostgres();
@@ -178,7 +180,7 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
       await store.close();
       await raw((db) => sql`update schema_version set version = 99 where one = 1`.execute(db));
       await expect(ground.open()).rejects.toThrow(/schema version 99.*start the newer Bascule again/);
-      await raw((db) => sql`update schema_version set version = 1 where one = 1`.execute(db));
+      await raw((db) => sql`update schema_version set version = 2 where one = 1`.execute(db));
       store = await ground.open();
     });
 
@@ -324,6 +326,7 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
         sent: 1,
         ours: true,
         note: 'OK',
+        result: { restored: '/etc/a.conf\u0000\ud800', kept: null, list: [1, 'é'] },
       });
       await store.writeStep(done, [said('r1', 'result')]);
       await store.writeStep(step(1000, { name: 'undo:create:0' }), []);
@@ -407,6 +410,125 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
       expect(await store.undelivered()).toHaveLength(260);
     });
 
+    describe('the books', () => {
+      const entry = (key: string, value: BookEntry['value'], run = 'r1', shelf = 'links'): BookEntry => ({
+        shelf,
+        key,
+        value,
+        run,
+        at: 5,
+      });
+
+      test('hold what was written, replaced as a whole, until it is removed', async () => {
+        const odd = { login: 'é "x" \u0000 \ud800', deep: [{ n: 1.5, yes: true, none: null }], empty: {} };
+        await store.writeBook(entry('oscar', { login: 'old', extra: 1 }), []);
+        await store.writeBook(entry('oscar', odd, 'r2'), [said('r2', 'book')]);
+        await store.writeBook(entry('alice', 'text', 'r3'), []);
+        await store.writeBook(entry('oscar', [], 'r4', 'grants'), []);
+        await reopen();
+        expect(await store.bookEntries('links')).toEqual([entry('alice', 'text', 'r3'), entry('oscar', odd, 'r2')]);
+        expect(await store.bookEntry('grants', 'oscar')).toEqual(entry('oscar', [], 'r4', 'grants'));
+        await store.writeBook(entry('oscar', null, 'r5'), [said('r5', 'book')]);
+        await store.writeBook(entry('nobody', null, 'r5'), []);
+        expect(await store.bookEntry('links', 'oscar')).toBeUndefined();
+        expect(await store.bookEntries('links')).toEqual([entry('alice', 'text', 'r3')]);
+        expect(await store.bookEntries('none')).toEqual([]);
+        expect((await store.auditFrom(0, 10)).map(({ id, kind }) => `${id} ${kind}`)).toEqual(['r2 book', 'r5 book']);
+      });
+
+      test('change together with their audit, or not at all', async () => {
+        await store.writeBook(entry('oscar', 1), [said('r1', 'book')]);
+        const circle: Record<string, unknown> = {};
+        circle['self'] = circle;
+        await expect(store.writeBook(entry('oscar', 2), [said('r2', 'book', circle)])).rejects.toThrow('circular');
+        await expect(store.writeBook(entry('oscar', null), [said('r3', 'book', circle)])).rejects.toThrow('circular');
+        expect(await store.bookEntry('links', 'oscar')).toMatchObject({ value: 1, run: 'r1' });
+        expect((await store.auditFrom(0, 10)).map(({ id }) => id)).toEqual(['r1']);
+        expect(await store.brokenLink()).toBeUndefined();
+      });
+    });
+
+    test('the command behind a button stays what it was when the button was made', async () => {
+      const offer = (command: string): StoredOffer => ({
+        ref: 'o1',
+        notice: 'key-drift/alice/1',
+        cluster: 'off',
+        command,
+        options: { person: 'alice', note: 'é \u0000' },
+        at: 5,
+      });
+      await store.saveOffers([]);
+      await store.saveOffers([offer('ssh sync'), { ...offer('ssh keep'), ref: 'o2' }]);
+      await store.saveOffers([offer('ct destroy')]);
+      await reopen();
+      expect(await store.offer('o1')).toEqual(offer('ssh sync'));
+      expect((await store.offer('o2'))?.command).toBe('ssh keep');
+      expect(await store.offer('o3')).toBeUndefined();
+    });
+
+    test('of many who want to do what is due, one does', async () => {
+      expect(await store.due('snapshots/off')).toBeUndefined();
+      expect(await store.advance('snapshots/off', 0, 1000)).toBe(false);
+      expect(await store.advance('snapshots/off', 0, 2000)).toBe(false);
+      expect(await store.due('snapshots/off')).toBe(1000);
+      const tries = await Promise.all(Array.from({ length: 8 }, () => store.advance('snapshots/off', 1000, 2000)));
+      expect(tries.filter(Boolean)).toHaveLength(1);
+      await reopen();
+      expect(await store.advance('snapshots/off', 1000, 3000)).toBe(false);
+      expect(await store.due('snapshots/off')).toBe(2000);
+    });
+
+    test('a store of the first version goes on where it was: a run under way, a request that waits', async () => {
+      const older = await grounds[name]!();
+      let upgraded: SqlStore | undefined;
+      const db = older.raw();
+      try {
+        await migrate(db, store.kind, 1);
+        const plan = JSON.stringify(record('x').plan);
+        for (const [id, state] of [
+          ['r1', 'running'],
+          ['r2', 'waiting'],
+        ] as const) {
+          await sql`insert into requests (id, state, cluster, command, action, risk, options_json, requester, actor_json,
+            place_json, plan_json, fingerprint, created_at, expires_at, approved_at, note, left_json)
+            values (${id}, ${state}, 'off', 'ct create', 'ct.create', 'routine', '{}', 'oscar', ${JSON.stringify(actor)},
+            ${JSON.stringify(place)}, ${plan}, 'f1', 1000, 2000, ${state === 'running' ? 1500 : null}, '', '[]')`.execute(
+            db,
+          );
+          await sql`insert into slots (name, request) values (${`vmid/off/${id}`}, ${id})`.execute(db);
+        }
+        await sql`insert into slots (name, request) values ('lock:guest/off/112', 'r1')`.execute(db);
+        await sql`insert into steps (request, n, name, says, state, upid, started_at, note, sent, ours)
+          values ('r1', 0, 'create', 'Creating CT 112', 'intent', 'UPID:ovh1:1', 1600, '', 1, 0)`.execute(db);
+        await sql`insert into votes (request, person, kind, fingerprint, actor_json, roles_json, typed, reason, at)
+          values ('r2', 'alice', 'approve', 'f1', ${JSON.stringify(actor)}, '["operator"]', 0, '', 1500)`.execute(db);
+        await sql`insert into buttons (ref, request, verb, fingerprint) values ('b2', 'r2', 'approve', 'f1')`.execute(
+          db,
+        );
+        await db.destroy();
+
+        upgraded = await older.open();
+        expect(await upgraded.lead(() => undefined)).toBe(true);
+        const begun = step(0, { upid: 'UPID:ovh1:1', startedAt: 1600, sent: 1 });
+        expect(await upgraded.steps('r1')).toEqual([begun]);
+        const done = { ...begun, state: 'done' as const, ours: true, result: { at: 1 } };
+        await upgraded.writeStep(done, [said('r1', 'result')]);
+        expect(await upgraded.steps('r1')).toEqual([done]);
+        expect(await upgraded.request('r1')).toMatchObject({ state: 'running', approvedAt: 1500 });
+        expect((await upgraded.request('r2'))?.votes).toEqual([vote('alice')]);
+        expect((await upgraded.button('b2'))?.request).toBe('r2');
+        expect([...(await upgraded.reserved('off', 'r1'))]).toEqual(['vmid/off/r2']);
+        expect(await upgraded.vote('r2', vote('nina'), [])).toBe(true);
+        expect(await upgraded.move('r2', ['waiting'], 'approved', { approvedAt: 1700 }, [])).toBe(true);
+        expect(await upgraded.lock('r2', ['guest/off/112'])).toBe('r1');
+        expect(await upgraded.bookEntries('links')).toEqual([]);
+        expect(await upgraded.brokenLink()).toBeUndefined();
+      } finally {
+        await upgraded?.close();
+        older.clear();
+      }
+    });
+
     describe('the audit chain', () => {
       const fill = async (count = 6) => {
         for (let n = 1; n <= count; n += 1)
@@ -472,6 +594,7 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
           () => old.move('r1', ['waiting'], 'waiting', { dropVotes: ['alice'] }, []),
           () => old.lock('r1', ['guest/off/112']),
           () => old.askToStop('r1', []),
+          () => old.writeBook({ shelf: 'links', key: 'oscar', value: 1, run: 'r1', at: 1 }, [said('r1', 'book')]),
           () => old.createRequest({ record: record('r9'), buttons: [], audit: [] }),
         ];
         for (const write of writes) await expect(write()).rejects.toThrow(LostLead);
