@@ -6,6 +6,7 @@ import { type Judged, judge, type KeyRules, type Offer, type Refused, readOffer,
 import { isOut, Line } from './line.ts';
 import { Page } from './page.ts';
 import { type Remember, type Remembered, recall } from './remembered.ts';
+import { signerOf } from './signature.ts';
 import { ago, nobody, noKeys, notPerson, renamed, somebodyElse, unreachable } from './words.ts';
 
 export { checkLogin } from './addresses.ts';
@@ -58,6 +59,8 @@ export interface Github {
    * is stored). `mayBeEmpty`: no usable key is an answer too, as it is for key drift.
    */
   keys(login: string, options?: { readonly mayBeEmpty?: boolean }): Promise<KeysOf>;
+  /** Fingerprint of the key that signed `message`; undefined when it is no sound signature of it. Never throws. */
+  signer(message: string, signature: string): string | undefined;
   close(): Promise<void>;
 }
 
@@ -78,6 +81,7 @@ export function openGithub(options: GithubOptions): Github {
       const found = await shared(checkLogin(login));
       return found.keys.length > 0 || mayBeEmpty ? found : noKeys(found);
     },
+    signer: signerOf,
     close: () => line.close(),
   };
 }

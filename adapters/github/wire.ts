@@ -17,12 +17,19 @@ export interface Measured {
 }
 
 /** Reads one blob to its last byte; throws {@link Malformed}. */
-class Blob {
+export class Blob {
   readonly #bytes: Buffer;
   #at = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+  }
+
+  /** So many bytes as they are. */
+  bytes(length: number): Buffer {
+    if (length > this.#bytes.length - this.#at) throw new Malformed('it is cut off');
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
   }
 
   string(): Buffer {
@@ -50,7 +57,7 @@ class Blob {
   }
 
   end(): void {
-    if (this.#at !== this.#bytes.length) throw new Malformed('bytes follow the key');
+    if (this.#at !== this.#bytes.length) throw new Malformed('bytes follow its end');
   }
 }
 
