@@ -1,3 +1,5 @@
+import { Automations } from './automations.ts';
+import type { Automation } from './contracts/automation.ts';
 import type { Chat } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
@@ -10,6 +12,7 @@ import type { Store } from './contracts/store.ts';
 import { FrontDesk } from './desk.ts';
 import { LastCheck } from './last-check.ts';
 import type { Log } from './log.ts';
+import { Notices } from './notices.ts';
 import { Outbox } from './outbox.ts';
 import type { Habit } from './parse.ts';
 import { People } from './people.ts';
@@ -35,6 +38,7 @@ export interface BotParts {
   readonly store: Store;
   readonly judge: Judge;
   readonly commands: readonly Command[];
+  readonly automations: readonly Automation[];
   readonly clusterOption: Option;
   readonly habit: Habit;
   readonly clock: Clock;
@@ -54,6 +58,7 @@ export class Bot {
   readonly last: LastCheck;
   readonly runner: Runner;
   readonly outbox: Outbox;
+  readonly automations: Automations;
   readonly #parts: BotParts;
   readonly #telling: Telling;
   readonly #stop = new AbortController();
@@ -83,8 +88,11 @@ export class Bot {
     this.runner = new Runner({ store, clusters, shells, clock, log, side, onBroken: parts.onBroken });
     this.requests.onApproved = () => void this.runner.wake();
     const { requests } = this;
-    const { habit } = parts;
-    this.desk = new FrontDesk({ ...looking, registry, planning, requests, habit, log });
+    const { automations, habit, onBroken } = parts;
+    const notices = new Notices({ config, store, outbox: this.outbox, clock });
+    const working = { ...looking, registry, planning, requests, notices, log };
+    this.desk = new FrontDesk({ ...working, habit });
+    this.automations = new Automations({ ...working, automations, onBroken });
   }
 
   get leading(): boolean {
@@ -117,6 +125,7 @@ export class Bot {
         await this.requests.expire();
         await this.requests.recount();
         await this.runner.wake();
+        this.automations.tick();
         if (clock.now() - forgot >= FORGETS) {
           forgot = clock.now();
           await store.forgetDeliveries(forgot - DELIVERIES_KEPT);
@@ -133,6 +142,7 @@ export class Bot {
   async stop(): Promise<void> {
     const { chats, clusters, shells, store } = this.#parts;
     this.#stop.abort();
+    await this.automations.stop();
     await this.runner.stop();
     await this.#ticking;
     this.outbox.stop();

@@ -1,5 +1,5 @@
 import { decideButton } from './buttons.ts';
-import { brokenCard, failureCard, refusalCard } from './cards.ts';
+import { brokenCard, failureCard } from './cards.ts';
 import { type Completer, makeCompleter } from './complete.ts';
 import { Contexts, nameOne } from './contexts.ts';
 import type { Card } from './contracts/card.ts';
@@ -15,39 +15,36 @@ import type {
   Place,
   Platform,
 } from './contracts/chat.ts';
-import type { ChangeCommand, Command, ControlCommand, ReadCommand } from './contracts/command.ts';
 import { Failed, fail } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
-import type { NewAudit } from './contracts/store.ts';
+import type { StoredOffer } from './contracts/store.ts';
 import type { DeskParts } from './desk-parts.ts';
+import { Dispatch } from './dispatch.ts';
+import type { Notices } from './notices.ts';
 import { checkOptions, missingOptions, type Parsed, parseStructured, parseText } from './parse.ts';
 import { rootOf } from './planning.ts';
-import { question, requestResource } from './questions.ts';
 import { CLUSTER_OPTION, menuEntry } from './registry.ts';
 import { newId } from './requests.ts';
 import { Turnstile } from './turnstile.ts';
 
-/** Who asked, where, and about which cluster; everything after parsing needs these. */
-interface Asked {
-  readonly ask: Ask;
-  readonly person: Person;
-  readonly doubt?: string;
-  readonly parsed: Parsed;
-  readonly cluster: string | undefined;
+export interface FrontDeskParts extends DeskParts {
+  readonly notices: Pick<Notices, 'stands'>;
 }
 
 /** The one door: every command and every click of every platform comes in here. */
 export class FrontDesk implements Desk {
   readonly menu: readonly MenuEntry[];
-  readonly #parts: DeskParts;
+  readonly #parts: FrontDeskParts;
   readonly #completer: Completer;
   readonly #contexts: Contexts;
+  readonly #dispatch: Dispatch;
   readonly #door = new Turnstile();
 
-  constructor(parts: DeskParts) {
+  constructor(parts: FrontDeskParts) {
     this.#parts = parts;
     this.menu = parts.registry.menu;
     this.#contexts = new Contexts(parts);
+    this.#dispatch = new Dispatch(parts, this.#contexts);
     this.#completer = makeCompleter(parts, this.#contexts);
   }
 
@@ -58,7 +55,7 @@ export class FrontDesk implements Desk {
       const { person, doubt } = await this.#parts.people.identify(ask.actor);
       const parsed = this.#parse(ask, root);
       const cluster = this.#cluster(parsed, person, ask.place);
-      await this.#dispatch({ ask, person, ...(doubt ? { doubt } : {}), parsed, cluster }, root);
+      await this.#dispatch.run({ ask, person, ...(doubt ? { doubt } : {}), parsed, cluster }, root);
     });
   }
 
@@ -66,9 +63,33 @@ export class FrontDesk implements Desk {
     await this.#guarded(click.reply, async () => {
       if (!(await this.#first(click.actor, click.delivery))) return;
       const { person, doubt } = await this.#parts.people.identify(click.actor);
+      const offer = await this.#parts.store.offer(click.ref);
+      if (offer) return this.#offered(click, offer, person, doubt);
       const card = await decideButton(click, person, doubt, this.#parts);
       if (card) await click.reply({ ...card, private: true });
     });
+  }
+
+  /** As if the person who pressed had typed the command there: judged for them, and planned for them. */
+  async #offered(click: Click, offer: StoredOffer, person: Person, doubt: string | undefined): Promise<void> {
+    const { config, clusters, notices, registry } = this.#parts;
+    const { actor, delivery, place, reply } = click;
+    const { cluster, command, options } = offer;
+    if (!clusters.has(cluster) || !(await notices.stands(offer)))
+      fail('changed', {
+        what: 'Nothing was done',
+        why: 'this button belongs to an older state of its message',
+        next: 'look at the message as it stands now',
+      });
+    const root = rootOf(place, config);
+    const input = { command, options: clusters.size < 2 ? options : { ...options, [CLUSTER_OPTION]: cluster } };
+    const parsed = parseStructured(command, input.options, registry, root);
+    const ask: Ask = { delivery, actor, place, input, reply };
+    const chosen = this.#cluster(parsed, person, place);
+    await this.#dispatch.run(
+      { ask, person, ...(doubt ? { doubt } : {}), parsed, cluster: chosen, pressed: true },
+      root,
+    );
   }
 
   async prompt(ref: string) {
@@ -104,6 +125,7 @@ export class FrontDesk implements Desk {
 
   async complete(query: CompletionQuery): Promise<readonly Choice[]> {
     try {
+      platformOf(query.actor);
       return await this.#completer(query);
     } catch (error) {
       this.#parts.log.warn(
@@ -115,7 +137,8 @@ export class FrontDesk implements Desk {
   }
 
   async home(actor: Actor): Promise<readonly Card[]> {
-    const place: Place = { platform: platformOf(actor), channel: 'home' };
+    if (actor.platform === 'bot') return [];
+    const place: Place = { platform: actor.platform, channel: 'home' };
     const { person } = await this.#parts.people.identify(actor);
     const cards: Card[] = [];
     for (const name of ['whoami', 'approval list', 'help']) {
@@ -195,137 +218,6 @@ export class FrontDesk implements Desk {
     }
     return chosen;
   }
-
-  async #dispatch(asked: Asked, root: string): Promise<void> {
-    const { command } = asked.parsed;
-    if ('plan' in command) return this.#change(command, asked, root);
-    if ('act' in command) return this.#control(command, asked, root);
-    return this.#read(command, asked, root);
-  }
-
-  #early(command: Command, asked: Asked): Card | undefined {
-    const { judge, planning } = this.#parts;
-    const scene = planning.scene(asked.person, asked.ask.place, asked.cluster ?? '');
-    const resource =
-      asked.cluster === undefined || command.needsCluster === false
-        ? ({ type: 'Bot' } as const)
-        : ({ type: 'Cluster', cluster: asked.cluster } as const);
-    const verdict = judge.decide(
-      question(scene, command.action, command.risk, resource, { early: command.risk !== 'read' }),
-    );
-    return verdict.answer === 'denied' ? refusalCard(command.name, verdict, asked.doubt) : undefined;
-  }
-
-  async #refuse(asked: Asked, card: Card): Promise<void> {
-    await this.#audit(asked, 'refused', {
-      command: asked.parsed.command.name,
-      options: asked.parsed.options,
-      why: card.lines?.[0] ?? '',
-      by: card.footer ?? '',
-    });
-    await asked.ask.reply(card);
-  }
-
-  async #audit(asked: Asked, kind: string, body: NewAudit['body']): Promise<void> {
-    const { actor, place } = asked.ask;
-    await this.#parts.store.audit([
-      {
-        at: this.#parts.clock.now(),
-        id: `${actor.platform}:${asked.ask.delivery}`,
-        kind,
-        who: asked.person.id,
-        body: { ...body, actor: { ...actor }, place: { ...place } },
-      },
-    ]);
-  }
-
-  async #read(command: ReadCommand, asked: Asked, root: string): Promise<void> {
-    const refusal = this.#early(command, asked);
-    if (refusal) return this.#refuse(asked, refusal);
-    const body = { command: command.name, options: asked.parsed.options, cluster: asked.cluster ?? null };
-    let card: Card;
-    try {
-      const values = checkOptions(asked.parsed, root);
-      card = await command.answer(
-        values as never,
-        this.#contexts.read(command, asked.person, asked.ask.place, asked.cluster),
-      );
-    } catch (error) {
-      if (error instanceof Failed) await this.#audit(asked, 'read', { ...body, failure: { ...error.failure } });
-      throw error;
-    }
-    // Answered first: a look changes nothing, so nobody waits for its audit line.
-    await asked.ask.reply(command.private ? { ...card, private: true } : card);
-    await this.#audit(asked, 'read', body);
-  }
-
-  async #change(command: ChangeCommand, asked: Asked, root: string): Promise<void> {
-    sure(command.name, asked.doubt);
-    const refusal = this.#early(command, asked);
-    if (refusal) return this.#refuse(asked, refusal);
-    const { planning, requests } = this.#parts;
-    const values = checkOptions(asked.parsed, root);
-    const { ask, person } = asked;
-    const options =
-      asked.cluster === undefined || this.#parts.clusters.size < 2
-        ? asked.parsed.options
-        : { ...asked.parsed.options, [CLUSTER_OPTION]: asked.cluster };
-    let made: Awaited<ReturnType<typeof requests.submit>>;
-    try {
-      const plan = await planning.plan(command, values, { person, place: ask.place, cluster: asked.cluster ?? '' });
-      made = await requests.submit(command, options, plan, {
-        person,
-        actor: ask.actor,
-        place: ask.place,
-        reply: ask.reply,
-      });
-    } catch (error) {
-      if (error instanceof Failed)
-        await this.#audit(asked, 'not-planned', { command: command.name, options, failure: { ...error.failure } });
-      throw error;
-    }
-    if (made.refused) await ask.reply(refusalCard(command.name, made.refused, asked.doubt));
-  }
-
-  async #control(command: ControlCommand, asked: Asked, root: string): Promise<void> {
-    sure(command.name, asked.doubt);
-    const { github, planning, requests, store, judge } = this.#parts;
-    const values = checkOptions(asked.parsed, root);
-    const { person, ask } = asked;
-    const records = this.#contexts.records(person, ask.place);
-    const id = String(values[command.request] ?? '');
-    const request = await records.request(id);
-    const scene = planning.scene(person, ask.place, request.cluster);
-    const verdict = judge.decide(question(scene, command.action, command.risk, requestResource(request)));
-    const entry: NewAudit = {
-      at: this.#parts.clock.now(),
-      id: request.id,
-      kind: verdict.answer === 'allowed' ? 'control' : 'refused',
-      who: person.id,
-      body: { command: command.name, actor: { ...ask.actor }, policies: verdict.policies },
-    };
-    await store.audit([entry]);
-    if (verdict.answer !== 'allowed') return void (await ask.reply(refusalCard(command.name, verdict, asked.doubt)));
-    await ask.reply(
-      await command.act(values as never, {
-        ...this.#contexts.ask(person, ask.place, asked.cluster),
-        records,
-        cancel: async (target) => requests.cancel(judgedOnly(request.id, target), person.id),
-        prove: async (target) => requests.prove(judgedOnly(request.id, target), person, ask.actor),
-        github,
-      }),
-    );
-  }
-}
-
-/** A control command was judged for one request and can reach no other. */
-function judgedOnly(judged: string, target: string): string {
-  if (judged === target) return judged;
-  return fail('internal', {
-    what: `Nothing was done to ${target}`,
-    why: `the policies were asked about ${judged}`,
-    next: 'please report this',
-  });
 }
 
 /** No schedule comes in by the door, and nobody who comes in is one: an adapter that says so is wrong. */
@@ -336,14 +228,4 @@ function platformOf({ platform }: Actor): Platform {
     why: 'no chat can speak for a schedule of the bot',
     next: 'please report this',
   });
-}
-
-/** A rule that forbids by role cannot fire for a role nobody could look up: while in doubt, nothing is changed. */
-function sure(what: string, doubt: string | undefined): void {
-  if (doubt)
-    fail('unavailable', {
-      what: `${what} was not run`,
-      why: doubt,
-      next: 'try again in a minute; if it stays, an admin checks the app’s scopes',
-    });
 }

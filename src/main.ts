@@ -4,13 +4,14 @@ import { openGithub } from '../adapters/github/index.ts';
 import { connectProxmox } from '../adapters/proxmox/index.ts';
 import { openStore } from '../adapters/store/index.ts';
 import { habit } from '../handlers/habits.ts';
-import { commands } from '../handlers/index.ts';
+import { automations, commands } from '../handlers/index.ts';
 import { cluster as clusterOption } from '../handlers/options.ts';
 import { expandRoles, loadPolicies } from '../policies/index.ts';
 import { portOf, pveOf, readArguments } from './arguments.ts';
 import { Bot } from './bot.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
+import type { Automation } from './contracts/automation.ts';
 import type { Chat, Panel } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
@@ -73,6 +74,8 @@ export interface OpenParts {
   readonly clusters: readonly ClusterConnection[];
   /** None: nothing is asked of any node over SSH. */
   readonly shells?: readonly ShellConnection[];
+  /** All there are, unless told (tests). */
+  readonly automations?: readonly Automation[];
   readonly clock: Clock;
   readonly log: Log;
   readonly onBroken: (error: unknown) => void;
@@ -101,6 +104,7 @@ export function assemble(parts: OpenParts): Bot {
     houses: readHouses(config),
     judge: judgeFor(parts.config),
     commands,
+    automations: parts.automations ?? automations,
     clusterOption,
     habit,
   });

@@ -26,9 +26,11 @@ export interface Found {
   readonly github?: string;
 }
 
+const AUTOMATION = 'automation:';
+
 /** One of our schedules. Its id has a colon and no platform before it, so nobody of the config or a chat is called so. */
 export function automationPerson(name: string): Person {
-  return { id: `automation:${name}`, name, roles: [], accounts: {}, automation: name };
+  return { id: `${AUTOMATION}${name}`, name, roles: [], accounts: {}, automation: name };
 }
 
 /** Who is who. Only stable platform ids identify anybody; names are for display. */
@@ -96,6 +98,7 @@ export class People {
 
   /** Name for cards; the id where nobody by that id is listed. */
   nameOf(id: string): string {
+    if (id.startsWith(AUTOMATION)) return `schedule ${id.slice(AUTOMATION.length)}`;
     return this.#config.people[id]?.name ?? id;
   }
 

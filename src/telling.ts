@@ -2,7 +2,7 @@ import { brokenCard, requestCard } from './cards.ts';
 import type { Card } from './contracts/card.ts';
 import type { Place, Reply } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
-import type { RequestRecord, StepRecord } from './contracts/records.ts';
+import type { RequestRecord, RequestState, StepRecord } from './contracts/records.ts';
 import type { Store, StoredStep } from './contracts/store.ts';
 import type { Log } from './log.ts';
 import type { Outbox } from './outbox.ts';
@@ -17,6 +17,7 @@ const LOG_EDIT = 1000;
 const REDRAWN = 24 * 3_600_000;
 const OPEN = ['waiting', 'approved', 'running', 'undoing', 'in-doubt'] as const;
 const OVER = ['done', 'failed', 'denied', 'withdrawn', 'expired', 'superseded'] as const;
+const LOUD: ReadonlySet<RequestState> = new Set(['waiting', 'failed', 'in-doubt']);
 
 export interface TellingParts {
   readonly config: Config;
@@ -85,7 +86,14 @@ export class Telling {
   }
 
   async #show(request: RequestRecord, steps: readonly StepRecord[], log?: string, reply?: Reply): Promise<void> {
+    if (await this.#quiet(request)) return;
     await this.#parts.outbox.show(`card/${request.id}`, request.place, await this.#card(request, steps, log), reply);
+  }
+
+  /** What a schedule does by itself is told when people are needed, and from then on to its end. */
+  async #quiet({ actor, id, state }: RequestRecord): Promise<boolean> {
+    if (actor.platform !== 'bot' || LOUD.has(state)) return false;
+    return (await this.#parts.store.message(`card/${id}`)) === undefined;
   }
 
   async #card(request: RequestRecord, steps: readonly StepRecord[], log?: string): Promise<Card> {

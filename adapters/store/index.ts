@@ -8,6 +8,7 @@ import {
   type MovePatch,
   type NewAudit,
   type NewRequest,
+  type RequestFilter,
   type Store,
   type StoredOffer,
   type StoredStep,
@@ -161,13 +162,16 @@ export class SqlStore implements Store {
     return (await requests.withVotes(this.#db, rows))[0];
   }
 
-  async requests(filter: { readonly states?: readonly RequestState[]; readonly limit?: number }) {
+  async requests(filter: RequestFilter) {
     let query = this.#db
       .selectFrom('requests')
       .selectAll()
       .orderBy('created_at', 'desc')
       .limit(filter.limit ?? 100);
     if (filter.states) query = query.where('state', 'in', [...filter.states]);
+    if (filter.cluster !== undefined) query = query.where('cluster', '=', filter.cluster);
+    if (filter.requester !== undefined) query = query.where('requester', '=', filter.requester);
+    if (filter.since !== undefined) query = query.where('created_at', '>=', filter.since);
     return requests.withVotes(this.#db, await query.execute());
   }
 

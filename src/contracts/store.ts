@@ -29,10 +29,8 @@ export interface Store {
   /** Stores a request with its reservations and buttons; `taken` when somebody else holds one of them. `replaces` ends another request (superseded) in the same transaction. */
   createRequest(request: NewRequest): Promise<{ readonly taken?: { readonly slot: string; readonly by: string } }>;
   request(id: string): Promise<RequestRecord | undefined>;
-  requests(filter: {
-    readonly states?: readonly RequestState[];
-    readonly limit?: number;
-  }): Promise<readonly RequestRecord[]>;
+  /** Newest first. */
+  requests(filter: RequestFilter): Promise<readonly RequestRecord[]>;
   button(ref: string): Promise<Button | undefined>;
   reserved(cluster: string, except?: string): Promise<ReadonlySet<string>>;
 
@@ -99,6 +97,17 @@ export interface Store {
   /** A round trip to the database; false or a throw when it does not work. */
   answers(): Promise<boolean>;
   close(): Promise<void>;
+}
+
+export interface RequestFilter {
+  readonly states?: readonly RequestState[];
+  readonly cluster?: string;
+  /** Person id. */
+  readonly requester?: string;
+  /** Created then or later, epoch milliseconds. */
+  readonly since?: number;
+  /** 100 unless told. */
+  readonly limit?: number;
 }
 
 export class LostLead extends Error {
