@@ -137,6 +137,22 @@ describe('a helper that never started', () => {
     expect(await start(text, 1)).toMatchObject({ kind: 'no-privilege', sent: 'refused' });
   });
 
+  test('sudo refused before the request was read, in the same packet as the channel: it is as certain', async () => {
+    const server = await startShellServer({
+      authorized: botKey.public,
+      hasty: (channel) => {
+        channel.stderr.write('sudo: a password is required\n');
+        channel.exit(1);
+        channel.end();
+      },
+    });
+    open.push(server);
+    const { shell } = openTo(server);
+    open.push(shell);
+    for (let tries = 0; tries < 20; tries += 1)
+      expect(await failureOf(shell.ask('ovh1', run()))).toMatchObject({ kind: 'no-privilege', sent: 'refused' });
+  });
+
   test('a warning of sudo alone proves nothing', async () => {
     expect(await start('sudo: unable to resolve host ovh1: Name or service not known\n', 1)).toMatchObject(doubt);
   });

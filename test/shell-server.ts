@@ -53,6 +53,8 @@ export interface ShellServerOptions {
   readonly refuseFirst?: number;
   /** Cuts the connection instead of opening the first so many sessions. */
   readonly cutFirst?: number;
+  /** Answers each call before it read anything, as sudo does when it refuses. */
+  readonly hasty?: (channel: ServerChannel) => void;
   /** Says goodbye with an error as soon as a client is in, in the same breath. */
   readonly leaves?: boolean;
   /** Lets clients through to other ports of this machine. */
@@ -138,7 +140,8 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
         channel.on('close', () => {
           count.open -= 1;
         });
-        void run(channel, info.command, client);
+        if (options.hasty) options.hasty(channel.resume());
+        else void run(channel, info.command, client);
       });
     });
     client.on('tcpip', (accept, reject, info) => {

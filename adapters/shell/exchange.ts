@@ -35,12 +35,14 @@ export async function exchange(channel: ClientChannel, request: string, bounds: 
   const exit: { code?: number; signal?: string } = {};
   channel.on('data', stdout.add);
   channel.stderr.on('data', stderr.add);
-  channel.on('exit', (code: number | null, signal?: string) => {
+  channel.on('error', () => end('closed'));
+  // Not `exit`: a command that ends at once has sent it in the same packet as the channel, before anybody listened.
+  // `close` waits until everything was read, and tells the same.
+  channel.on('close', (code?: number | null, signal?: string) => {
     if (typeof code === 'number') exit.code = code;
     else if (signal) exit.signal = signal;
+    end('closed');
   });
-  channel.on('error', () => end('closed'));
-  channel.on('close', () => end('closed'));
   channel.end(request);
 
   const cancel = alarms.set(bounds.time, () => end('late'));
