@@ -1,4 +1,4 @@
-import type { Card } from '../src/contracts/card.ts';
+import type { Card, Fact } from '../src/contracts/card.ts';
 import type { Guest, GuestDetail, HaService, Snapshot, Snapshots } from '../src/contracts/cluster.ts';
 import { defineCommand, type PlanContext } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
@@ -22,6 +22,7 @@ import {
   overview,
 } from './parts/snapshots.ts';
 import { span } from './parts/units.ts';
+import { namesOf, newerThan, type OnNode, onNode } from './parts/zfs.ts';
 
 interface Wanted {
   readonly vmid: string;
@@ -53,16 +54,18 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
   const label = guestLabel(found);
   const what = `${label} was not rolled back`;
   const guards = [quorate(await view.membership(), what), await reachable(found, context, what), unlocked(found, what)];
-  const [detail, list, copies, service, backups] = await Promise.all([
+  const [detail, list, copies, service, backups, node] = await Promise.all([
     view.guestDetail(found),
     view.snapshots(found),
     copiesOf(found, context),
     haServiceOf(context, found),
     attempt(() => view.backups(found)),
+    onNode(context.nodes, found),
   ]);
   const known = findSnapshot(list, wanted.snapshot, found, what, context);
   const ground = await groundOf(detail, context);
   const newest = onlyNewest(list, known.snapshot, ground, found, what, context);
+  notBlocked(node, known.snapshot, found, what);
   const unknownRights = await mayRollBack(context, found, what);
   const afterwards = whatFollows(found, known.snapshot, wanted.start, what);
   const now = context.clock.now() / 1000;
@@ -81,13 +84,14 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       { label: 'State', value: `${found.status}${found.uptime ? ` for ${span(found.uptime)}` : ''}` },
       { label: 'Newest backup', value: describe(backups, (all) => backupText(all, now)) },
       ...(busy ? [{ label: 'Replication', value: busy }] : []),
+      ...looked(node, known.snapshot, found),
       ...(unknownRights ? [{ label: 'Token rights', value: `not checked: ${unknownRights}` }] : []),
     ],
     risks: [
       ...losses(known.snapshot, detail, context),
       ...(found.status === 'stopped' ? [] : [{ code: 'running', says: 'it runs, and is stopped hard first' }]),
       ...haRisk(service, found),
-      ...basesLost(copies, known.snapshot, ground, context),
+      ...basesLost(copies, known.snapshot, ground, node, context),
       ...prodTag(found),
     ],
     steps: [rollbackStep(found, wanted.snapshot), ...(afterwards === 'started' ? [startStep(found)] : [])],
@@ -115,6 +119,29 @@ function onlyNewest(
     });
   }
   return [{ code: `newest-snapshot:${wanted.name}`, says: `${wanted.name} is the newest that Proxmox knows of` }];
+}
+
+/** Those made with zfs stop it, and Proxmox would tell only half way (FACTS 6). */
+function notBlocked(node: OnNode, wanted: Snapshot, found: Guest, what: string): void {
+  if (node.kind !== 'seen') return;
+  const { blocking } = newerThan(node.zfs, wanted.name);
+  if (blocking.length === 0) return;
+  const last = blocking.at(-1)!;
+  fail('conflict', {
+    what,
+    why: `zfs goes back only to the newest snapshot, and there are newer ones that Proxmox does not know of: ${namesOf(blocking)}`,
+    next: `whoever made them deletes them on ${found.node}, if nobody needs them: zfs destroy ${last.dataset}@${last.name}`,
+  });
+}
+
+const LOOKED = 'Newer on the node';
+
+/** What was seen there, so that people know whether anybody looked. */
+function looked(node: OnNode, wanted: Snapshot, { node: name }: Guest): readonly Fact[] {
+  if (node.kind === 'failed') return [{ label: LOOKED, value: `not known, ${name} did not tell: ${node.why}` }];
+  if (node.kind === 'none') return [];
+  const { lost } = newerThan(node.zfs, wanted.name);
+  return [{ label: LOOKED, value: lost.length > 0 ? `${namesOf(lost)}: removed with it` : 'nothing' }];
 }
 
 const shortened = (names: readonly string[]): string =>
@@ -167,9 +194,17 @@ function haRisk(service: HaService | undefined, found: Guest): readonly Risk[] {
 }
 
 /** ODDITIES 97: they are removed without a word, and with them what the next increment would have been based on. */
-function basesLost(copies: readonly Copy[], to: Snapshot, { zfs }: Ground, context: PlanContext): readonly Risk[] {
+function basesLost(
+  copies: readonly Copy[],
+  to: Snapshot,
+  { zfs }: Ground,
+  node: OnNode,
+  context: PlanContext,
+): readonly Risk[] {
   const now = context.clock.now() / 1000;
-  const lost = copies.filter(({ state }) => zfs !== false && (!state || state.lastSync >= to.at));
+  const lost = copies.filter(({ job, state }) =>
+    node.kind === 'seen' ? isLost(node, to, job.id) : zfs !== false && (!state || state.lastSync >= to.at),
+  );
   if (lost.length === 0) return [];
   const named = lost.map(({ job, state }) => {
     const age = state && state.lastSync > 0 ? `, ${span(now - state.lastSync)} old` : '';
@@ -183,7 +218,12 @@ function basesLost(copies: readonly Copy[], to: Snapshot, { zfs }: Ground, conte
   ];
 }
 
+/** `__replicate_103-0_1794747600__` is of the job 103-0. */
+const isLost = ({ zfs }: Extract<OnNode, { readonly kind: 'seen' }>, to: Snapshot, job: string): boolean =>
+  newerThan(zfs, to.name).lost.some(({ name }) => name.startsWith(`__replicate_${job}_`));
+
 function preview(plan: Plan): Card {
+  const seen = plan.observations.some(({ label, value }) => label === LOOKED && !value.startsWith('not known'));
   const after: Readonly<Record<string, string>> = {
     started: 'Rolls its disks and configuration back, then starts it and waits until it runs',
     stopped: 'Rolls its disks and configuration back, and leaves it stopped',
@@ -191,7 +231,7 @@ function preview(plan: Plan): Card {
   };
   return previewCard(plan, [
     after[intentText(plan, 'afterwards')] ?? '',
-    'Newer snapshots that only the node shows can stop it; then nothing is changed',
+    ...(seen ? [] : ['Newer snapshots that only the node shows can stop it; then nothing is changed']),
   ]);
 }
 

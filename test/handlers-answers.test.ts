@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Card } from '../src/contracts/card.ts';
 import type { Records, Site } from '../src/contracts/command.ts';
+import { fail } from '../src/contracts/failure.ts';
 import type { Plan } from '../src/contracts/plan.ts';
 import type { AuditEntry, RequestRecord, RunRecord } from '../src/contracts/records.ts';
-import { actOf, answerOf, noRecords, planOf } from './views/ask.ts';
-import { type FakeWorld, fourNodes, job, NOW, snapshot } from './views/fake-view.ts';
+import type { QuorumFacts } from '../src/contracts/shell.ts';
+import { type Around, actOf, answerOf, house, noRecords, planOf } from './views/ask.ts';
+import { fakeNodes, quorumFacts, zfsOf, zfsSnapshot } from './views/fake-nodes.ts';
+import { type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
 
 const sites: readonly Site[] = [
   { name: 'Roubaix', nodes: ['ovh1', 'ovh2'] },
@@ -63,6 +66,58 @@ describe('quorum', () => {
     const world = off(fourNodes(), 'ovh4');
     world.membership = { cutOff: ['ovh4'] };
     expect(text(await ask(world))).toContain('Cut off: ovh4 (answers without quorum, what it says is frozen)');
+  });
+
+  describe('with access to a node', () => {
+    const onNodes = (facts: () => Promise<QuorumFacts>, given: Record<string, string> = {}) =>
+      answerOf('quorum', given, fourNodes(), { nodes: fakeNodes(['ovh2'], { quorumFacts: facts }) });
+
+    test("corosync's own count is told, with the QDevice's vote and the flags", async () => {
+      const card = await onNodes(async () => quorumFacts());
+      expect(text(card)).toContain(
+        'Corosync on ovh2: 5/5 votes, need 3; QDevice 1 (alive, votes); flags Quorate Qdevice; this count decides',
+      );
+      expect(card.table).toBeUndefined();
+      const more = await onNodes(async () => quorumFacts(), { details: 'yes' });
+      expect(more.table?.rows).toContainEqual(['ovh1 (asked)', '1', 'A,V,NMW']);
+      expect(more.table?.rows).toContainEqual(['Qdevice', '1', '-']);
+    });
+
+    test('activity blocked is the decisive fact, whatever the API believes', async () => {
+      const card = await onNodes(async () => quorumFacts({ quorate: false, blocked: true, total: 2, flags: [] }));
+      expect(card.tone).toBe('bad');
+      expect(text(card)).toContain('ACTIVITY BLOCKED on ovh2');
+    });
+
+    test('a node that fails or hangs takes nothing from the answer, and is named only in details', async () => {
+      const failing = async () => fail('unavailable', { what: 'nothing', why: 'its helper is missing', next: 'look' });
+      const title = 'off: QUORATE 4/4 votes, need 3';
+      expect(text(await onNodes(failing))).not.toContain('helper');
+      const told = await onNodes(failing, { details: 'yes' });
+      expect(told.title).toBe(title);
+      expect(text(told)).toContain("Corosync's own count is missing: ovh2: its helper is missing");
+      const hanging = await onNodes(() => new Promise(() => {}), { details: 'yes' });
+      expect(hanging.title).toBe(title);
+      expect(text(hanging)).toContain('did not answer in time');
+    });
+
+    test('where the config names the sites a node is asked at once, and another one when that is down', async () => {
+      const asked: string[] = [];
+      const nodes = fakeNodes(['ovh2', 'ovh3'], {
+        quorumFacts: async (node) => {
+          asked.push(node);
+          return quorumFacts();
+        },
+      });
+      const card = await answerOf('quorum', {}, off(fourNodes(), 'ovh2'), { nodes, sites });
+      expect(asked).toEqual(['ovh2', 'ovh3']);
+      expect(text(card)).toContain('Corosync on ovh3');
+    });
+
+    test('without it, details say what it would give', async () => {
+      expect(text(await answerOf('quorum', {}, fourNodes()))).not.toContain('SSH');
+      expect(text(await answerOf('quorum', { details: 'yes' }, fourNodes()))).toContain('With SSH access to a node');
+    });
   });
 
   test('the side with the majority survives a cut', async () => {
@@ -385,7 +440,8 @@ describe('whoami', () => {
 });
 
 describe('snapshot list', () => {
-  const list = (world: FakeWorld, vmid = '103') => answerOf('snapshot list', { vmid }, world);
+  const list = (world: FakeWorld, vmid = '103', around: Around = {}) =>
+    answerOf('snapshot list', { vmid }, world, { house: { ...house, snapshots: [] }, ...around });
 
   test('newest first, with age, who made it and what it is for', async () => {
     const world = fourNodes();
@@ -401,7 +457,7 @@ describe('snapshot list', () => {
       ['before-upgrade', '5 h old', 'bascule', 'v2'],
       ['autodaily261114020001', '1 d 12 h old', 'auto daily', ''],
     ]);
-    expect(card.footer).toContain('need access to the node');
+    expect(card.footer).toContain('with SSH access to the node');
   });
 
   test('half made ones stand out, memory is said, and a mark inside a longer word is none', async () => {
@@ -425,6 +481,60 @@ describe('snapshot list', () => {
     expect(await rollback()).toBe('to any of them');
     world.broken.storages = 'no right';
     expect(await rollback()).toBe('if its disks are on ZFS, only to before-upgrade');
+  });
+
+  test('a scheduled one says its class and until when it is kept, and what no rule keeps any more', async () => {
+    const world = fourNodes();
+    world.snapshots[103]!.push(
+      snapshot('bascule-weekly-20261114T0507', 32, { description: 'scheduled weekly\nbascule:r-1' }),
+      snapshot('bascule-hourly-20261115T1207', 1, { description: 'scheduled hourly\nbascule:r-2' }),
+    );
+    world.snapshots[103]!.sort((a, b) => a.at - b.at);
+    const card = await list(world, '103', { house });
+    expect(card.facts).toContainEqual({ label: 'Schedule keeps', value: 'hourly 1 d 12 h, daily 5 d' });
+    expect(card.table?.columns).toEqual(['Name', 'Age', 'Made by', 'Kept until', 'Note']);
+    expect(card.table?.rows).toEqual([
+      ['bascule-hourly-20261115T1207', '1 h old', 'schedule, hourly', '2026-11-17 01:02', ''],
+      ['before-upgrade', '5 h old', 'bascule', '', 'v2'],
+      ['bascule-weekly-20261114T0507', '1 d 8 h old', 'schedule, weekly', 'no rule any more', ''],
+      ['autodaily261114020001', '1 d 12 h old', 'auto daily', '', ''],
+    ]);
+  });
+
+  test('where the node can be asked it shows what Proxmox hides, and what each holds', async () => {
+    const zfs = zfsOf([
+      zfsSnapshot('autodaily261114020001', 36),
+      zfsSnapshot('before-upgrade', 5, { used: 3 * GIB }),
+      zfsSnapshot('__replicate_103-0_1794747600__', 0.05, { hidden: true }),
+      zfsSnapshot('by-zfs', 2, { hidden: true, used: 2 * GIB }),
+    ]);
+    const nodes = fakeNodes(['ovh1'], { zfsSnapshots: async () => zfs });
+    const card = await list(fourNodes(), '103', { nodes });
+    expect(card.title).toBe('CT 103 robotoff: 2 snapshots, 2 hidden');
+    expect(card.footer).toBeUndefined();
+    expect(card.facts?.slice(1)).toEqual([
+      {
+        label: 'Rollback',
+        value:
+          'only to before-upgrade: its disks are on ZFS; now not even that, Proxmox does not know of newer ones: by-zfs on rootfs',
+      },
+      { label: 'Hidden from Proxmox', value: '1 replication 64 MiB, 1 made with zfs 2 GiB' },
+    ]);
+    expect(card.table?.rows).toEqual([
+      ['__replicate_103-0_1794747600__', '3 min old', 'replication', '64 MiB', 'HIDDEN; rootfs'],
+      ['by-zfs', '2 h old', 'made with zfs', '2 GiB', 'HIDDEN; rootfs'],
+      ['before-upgrade', '5 h old', 'bascule', '3 GiB', 'v2'],
+      ['autodaily261114020001', '1 d 12 h old', 'auto daily', '64 MiB', ''],
+    ]);
+  });
+
+  test('a node that does not answer takes nothing from the rest', async () => {
+    const nodes = fakeNodes(['ovh1'], {
+      zfsSnapshots: async () => fail('unavailable', { what: 'nothing', why: 'its host key changed', next: 'look' }),
+    });
+    const card = await list(fourNodes(), '103', { nodes });
+    expect(card.table?.rows).toHaveLength(2);
+    expect(card.facts).toContainEqual({ label: 'On the node', value: 'cannot be read: its host key changed' });
   });
 
   test('none says how to make one', async () => {

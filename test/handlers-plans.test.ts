@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { commands } from '../handlers/index.ts';
 import type { ChangeCommand } from '../src/contracts/command.ts';
+import { fail } from '../src/contracts/failure.ts';
 import { fingerprint, isApiCall, type Plan } from '../src/contracts/plan.ts';
+import type { NodeView, ZfsSnapshot } from '../src/contracts/shell.ts';
 import { commandNamed, house, planOf } from './views/ask.ts';
+import { fakeNodes, zfsOf, zfsSnapshot } from './views/fake-nodes.ts';
 import { type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
 import { goldenJson } from './views/golden.ts';
 
@@ -365,5 +368,52 @@ describe('risks', () => {
       label: 'Token rights',
       value: 'not checked: the token sees none of its own rights',
     });
+  });
+});
+
+describe('snapshot rollback with access to the node', () => {
+  const seen = (...newer: readonly ZfsSnapshot[]) =>
+    fakeNodes(['ovh1'], { zfsSnapshots: async () => zfsOf([zfsSnapshot('before-upgrade', 5), ...newer]) });
+  const back = (nodes: NodeView) =>
+    planOf('snapshot rollback', { vmid: '103', snapshot: 'before-upgrade' }, fourNodes(), { nodes });
+
+  test('newer ones that Proxmox hides are named before anybody approves, with the disk they are on', async () => {
+    const nodes = seen(
+      zfsSnapshot('by-zfs', 2, { hidden: true }),
+      zfsSnapshot('vzdump', 1, { hidden: true, class: 'vzdump' }),
+    );
+    await expect(back(nodes)).rejects.toThrow(
+      'newer ones that Proxmox does not know of: by-zfs on rootfs; vzdump on rootfs',
+    );
+  });
+
+  test('a newer one on a disk that is not attached is not in the way', async () => {
+    const nodes = seen(zfsSnapshot('by-zfs', 2, { hidden: true, dataset: 'rpool/data/subvol-103-disk-9', role: '' }));
+    expect((await back(nodes)).observations).toContainEqual({ label: 'Newer on the node', value: 'nothing' });
+  });
+
+  test("replication's own are removed without a word, so the plan says which", async () => {
+    const name = '__replicate_103-0_1794747600__';
+    const plan = await back(seen(zfsSnapshot(name, 0.05, { hidden: true })));
+    expect(plan.observations).toContainEqual({
+      label: 'Newer on the node',
+      value: `${name} on rootfs: removed with it`,
+    });
+    expect(plan.risks.map(({ code }) => code)).toContain('replication-restarts');
+    const card = (commandNamed('snapshot rollback') as ChangeCommand).preview(plan);
+    expect(card.lines).toHaveLength(1);
+    expect((await back(seen())).risks.map(({ code }) => code)).not.toContain('replication-restarts');
+  });
+
+  test('a node that does not tell leaves the plan as it is without one', async () => {
+    const failing = fakeNodes(['ovh1'], {
+      zfsSnapshots: async () => fail('unavailable', { what: 'nothing', why: 'its helper is missing', next: 'look' }),
+    });
+    const plan = await back(failing);
+    expect(plan.observations).toContainEqual({
+      label: 'Newer on the node',
+      value: 'not known, ovh1 did not tell: its helper is missing',
+    });
+    expect(fingerprint(plan)).toBe(fingerprint(await back(fakeNodes([]))));
   });
 });

@@ -86,8 +86,9 @@ export const quorumFacts: z.ZodType<QuorumFacts> = z.object({
   expected: count,
   total: count,
   needed: count,
+  blocked: orNo,
   flags: list(name),
-  members: list(z.object({ nodeid: count, name, votes: count, local: z.boolean() })),
+  members: list(z.object({ nodeid: count, name, votes: count, local: z.boolean(), qdevice: perhaps(40) })),
 });
 
 const facts = {

@@ -153,12 +153,17 @@ export interface QuorumFacts {
   readonly expected: number;
   readonly total: number;
   readonly needed: number;
+  /** "Activity blocked": nothing that needs quorum is done here. */
+  readonly blocked: boolean;
   readonly flags: readonly string[];
+  /** The QDevice has the node id 0. */
   readonly members: readonly {
     readonly nodeid: number;
     readonly name: string;
     readonly votes: number;
     readonly local: boolean;
+    /** How a node stands with the QDevice: `A,V,NMW` (alive, voting, no master wins); N before a letter: not. */
+    readonly qdevice?: string;
   }[];
 }
 

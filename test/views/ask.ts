@@ -86,7 +86,9 @@ export function parse(command: Command, given: Readonly<Record<string, string>>)
   return values as never;
 }
 
-const clockAt = (now = NOW) => ({ now: () => now, wait: async () => {} });
+/** Whoever waits is passed by everything that is ready by then. */
+const wait = () => new Promise<void>((resolve) => setImmediate(resolve));
+const clockAt = (now = NOW) => ({ now: () => now, wait });
 const clock = clockAt();
 
 export interface Around {
@@ -132,6 +134,7 @@ export async function planOf(
     books: around.books ?? noBooks,
     github: around.github ?? noGithub,
     findPerson: around.findPerson ?? nobody,
+    records: around.records ?? noRecords,
     people: async () => around.people ?? [],
     clusters: [{ name: world.name, view: fakeView(world, around.sees), nodes: around.nodes ?? fakeNodes([]) }],
   };

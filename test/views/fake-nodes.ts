@@ -61,6 +61,7 @@ export function quorumFacts(more: Partial<QuorumFacts> = {}): QuorumFacts {
     expected: 5,
     total: 5,
     needed: 3,
+    blocked: false,
     flags: ['Quorate', 'Qdevice'],
     members: [
       ...['ovh1', 'ovh2', 'ovh3', 'ovh4'].map((name, index) => ({
@@ -68,6 +69,7 @@ export function quorumFacts(more: Partial<QuorumFacts> = {}): QuorumFacts {
         name,
         votes: 1,
         local: index === 0,
+        qdevice: 'A,V,NMW',
       })),
       { nodeid: 0, name: 'Qdevice', votes: 1, local: false },
     ],
