@@ -8,7 +8,6 @@ import type { DeskParts } from './desk-parts.ts';
 import { booksOf, finder } from './links.ts';
 import { rootOf } from './planning.ts';
 import { guestResource, question, requestResource } from './questions.ts';
-import { recordsFor } from './records.ts';
 import { menuEntry } from './registry.ts';
 
 /** What a handler is given to work with: only what this person, in this place, may see. */
@@ -31,12 +30,7 @@ export class Contexts {
   }
 
   records(person: Person, place: Place): Records {
-    return recordsFor(this.#parts.store, (request) => {
-      const { judge, planning } = this.#parts;
-      return judge.allows(
-        question(planning.scene(person, place, request.cluster), 'request.see', 'read', requestResource(request)),
-      );
-    });
+    return this.#parts.planning.records(person, place);
   }
 
   read(command: Command, person: Person, place: Place, cluster: string | undefined): ReadContext {

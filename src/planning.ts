@@ -1,7 +1,7 @@
 import type { Place } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection, ClusterView } from './contracts/cluster.ts';
-import type { ChangeCommand, PlanContext } from './contracts/command.ts';
+import type { ChangeCommand, PlanContext, Records } from './contracts/command.ts';
 import { fail } from './contracts/failure.ts';
 import type { Github } from './contracts/github.ts';
 import type { HouseRules } from './contracts/house.ts';
@@ -15,6 +15,7 @@ import { booksOf, everybody, finder } from './links.ts';
 import { noNodes } from './no-nodes.ts';
 import type { People } from './people.ts';
 import { guestResource, question, requestResource, type Scene, tally, targetOf } from './questions.ts';
+import { recordsFor } from './records.ts';
 import { scopedView } from './scoped-view.ts';
 import type { Config } from './settings.ts';
 
@@ -69,6 +70,16 @@ export class Planning {
     );
   }
 
+  /** What the bot remembers, as far as this person may see it. */
+  records(person: Person, place: Place): Records {
+    const { judge, store } = this.#parts;
+    return recordsFor(store, (request) =>
+      judge.allows(
+        question(this.scene(person, place, request.cluster), 'request.see', 'read', requestResource(request)),
+      ),
+    );
+  }
+
   nodes(cluster: string): NodeView {
     return this.#parts.shells.get(cluster)?.view ?? noNodes(cluster);
   }
@@ -112,6 +123,7 @@ export class Planning {
       ...(who.previous ? { previous: who.previous } : {}),
       nodes: this.nodes(who.cluster),
       books,
+      records: this.records(who.person, who.place),
       github: { keys: (login, options) => github.keys(login, options) },
       findPerson: finder(people, books, who.place.platform),
       people: () => everybody(people, books),

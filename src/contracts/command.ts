@@ -154,6 +154,8 @@ export interface PlanContext extends AskContext {
   readonly previous?: Plan;
   readonly nodes: NodeView;
   readonly books: Books;
+  /** What was done before (`file undo`); only what the asker may see. */
+  readonly records: Pick<Records, 'run' | 'request' | 'requests'>;
   readonly github: Pick<Github, 'keys'>;
   findPerson: FindPerson;
   /** Everybody listed or linked, as automations see them. */
