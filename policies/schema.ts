@@ -50,6 +50,7 @@ export const BUILT_IN_ACTIONS: readonly BuiltIn[] = [
   { action: 'person.add', risk: 'disruptive', on: ANYTHING },
   { action: 'person.prove', risk: 'control', on: ['Request'] },
   { action: 'ssh.grant', risk: 'disruptive', on: ANYTHING },
+  { action: 'ssh.revoke', risk: 'routine', on: ANYTHING },
   { action: 'ssh.sync', risk: 'disruptive', on: ANYTHING },
   { action: 'readonly.on', risk: 'control', on: ['Bot', 'Cluster'] },
   { action: 'readonly.off', risk: 'control', on: ['Bot', 'Cluster'] },

@@ -37,9 +37,9 @@ describe.each(presets)('preset %s', (preset) => {
   test('snapshots keeps snapshots, queued-grants gives what waited, and neither does the other’s work', () => {
     expect(decide(asksItself('snapshots', 'snapshot.keep')).answer).toBe('allowed');
     expect(decide(asksItself('queued-grants', 'snapshot.keep')).answer).toBe('denied');
-    expect(decide(asksItself('queued-grants', 'ssh.grant', robotoff, { riskCodes: ['queued'] })).answer).toBe(
-      'allowed',
-    );
+    for (const action of ['ssh.grant', 'ssh.revoke'])
+      expect(decide(asksItself('queued-grants', action, robotoff, { riskCodes: ['queued'] })).answer).toBe('allowed');
+    expect(decide(asksItself('queued-grants', 'ssh.revoke', robotoff, { riskCodes: [] })).answer).toBe('denied');
     expect(decide(asksItself('queued-grants', 'ssh.grant', robotoff, { riskCodes: ['sudo'] })).answer).toBe('denied');
     expect(decide(asksItself('snapshots', 'ssh.grant', robotoff, { riskCodes: ['queued'] })).answer).toBe('denied');
     expect(decide(asksItself('made-up', 'snapshot.keep')).answer).toBe('denied');
