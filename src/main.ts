@@ -2,6 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { openGithub } from '../adapters/github/index.ts';
 import { connectProxmox } from '../adapters/proxmox/index.ts';
+import { connectNodes } from '../adapters/shell/connect.ts';
+import { openShell } from '../adapters/shell/index.ts';
+import { nodeProgramSha256 } from '../adapters/shell/node/program.ts';
 import { openStore } from '../adapters/store/index.ts';
 import { habit } from '../handlers/habits.ts';
 import { automations, commands } from '../handlers/index.ts';
@@ -65,6 +68,26 @@ export function connectClusters(config: Config, clock: Clock, log: Log): Cluster
       onEvent: (event) => log.debug({ cluster: name, ...event }, 'proxmox'),
     }),
   );
+}
+
+/** SSH to the nodes of the clusters that have it; connects to nothing yet. `wires` rules what the network may take. */
+export function connectShells(config: Config, clock: Clock, log: Log, wires: Clock = clock): ShellConnection[] {
+  return Object.entries(config.clusters).flatMap(([cluster, { shell }]) => {
+    if (!shell) return [];
+    const told = log.child({ cluster });
+    const { key, agent, jump, nodes, user } = shell;
+    const opened = openShell({
+      nodes,
+      user,
+      ...(key === undefined ? {} : { key }),
+      ...(agent === undefined ? {} : { agent }),
+      ...(jump ? { jump } : {}),
+      sha256: nodeProgramSha256(),
+      clock: wires,
+      log: told,
+    });
+    return [connectNodes(cluster, opened, clock)];
+  });
 }
 
 export interface OpenParts {
@@ -159,7 +182,7 @@ async function start(file: string, healthPort?: number): Promise<void> {
     chats,
     store,
     clusters: connectClusters(config, systemClock, log),
-    shells: [],
+    shells: connectShells(config, systemClock, log),
     clock: systemClock,
     log,
     onBroken: (error) => endNow(log, error),
@@ -267,7 +290,7 @@ export async function startDemo(options: DemoOptions = {}) {
     chats: [web],
     store,
     clusters: connectClusters(config, systemClock, log),
-    shells: [],
+    shells: connectShells(config, systemClock, log),
     clock: systemClock,
     log,
     onBroken: (error) => endNow(log, error),

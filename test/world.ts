@@ -2,22 +2,33 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectProxmox, type ProxmoxOptions } from '../adapters/proxmox/index.ts';
+import { nodeProgramSha256 } from '../adapters/shell/node/program.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../adapters/simulator/index.ts';
 import type { Clock as SimulatorClock } from '../adapters/simulator/types.ts';
 import { createSlack } from '../adapters/slack/index.ts';
 import { openStore, type SqlStore } from '../adapters/store/index.ts';
 import type { Bot } from '../src/bot.ts';
+import { systemClock } from '../src/clock.ts';
+import type { Automation } from '../src/contracts/automation.ts';
 import type { Clock } from '../src/contracts/clock.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import { makeLog } from '../src/log.ts';
-import { assemble } from '../src/main.ts';
+import { assemble, connectShells } from '../src/main.ts';
 import { type Config, configSchema } from '../src/settings.ts';
+import { type GithubPlatform, githubPlatform } from './platforms/github.ts';
+import { ed25519 } from './platforms/github-keys.ts';
 import { type FakeSlack, type SlackMessage, type SlackView, startSlack } from './platforms/slack.ts';
 
 /**
  * A small named world: a simulated cluster `off` of four nodes, a Slack workspace, and the whole bot between
  * them, over real HTTPS and Slack's own wire. Alice is admin, Oscar and Nina are operators, Vera may look, and
  * Mallory is nobody.
+ *
+ * With `ssh: true` the bot also reaches the nodes over SSH (the simulator's sshd and its stand-in of bascule-node, with
+ * real files in the containers), GitHub is a stand-in on loopback (`world.github`), grants lead through a jump account on
+ * ovh1, and the bot speaks of its own accord in #ops. Everybody has a GitHub login `<name>-hub` with one key,
+ * `ed25519('<name>')` of platforms/github-keys.ts; the config links only those of Alice and Oscar. Schedules run when time
+ * passes (`world.clock.passes`), or at once with `world.runs('key-drift')`; neither needs a real hour.
  */
 export const PEOPLE = {
   alice: { slack: 'U000ALICE', roles: ['admin'] },
@@ -51,6 +62,8 @@ export interface Somebody {
 export interface World extends Readonly<Record<Name, Somebody>> {
   readonly slack: FakeSlack;
   readonly simulator: Simulator;
+  /** The GitHub of a world with `ssh` or `github`; throws in any other. */
+  readonly github: GithubPlatform;
   readonly store: SqlStore;
   readonly config: Config;
   readonly bot: Bot;
@@ -61,8 +74,10 @@ export interface World extends Readonly<Record<Name, Somebody>> {
   readonly tasks: TaskGate;
   /** Ends this bot as a stop would, and starts another on the same store, Slack and cluster; `between` has the store's file for itself. */
   restart(between?: () => void): Promise<void>;
-  /** Resolves when no run is under way and nothing is on its way to Slack. */
+  /** Resolves when no schedule and no run is under way and nothing is on its way to Slack. */
   settled(): Promise<void>;
+  /** Runs a schedule now, whenever it is due, and waits until all that came of it is done and told. */
+  runs(automation: string): Promise<void>;
   /** Where Slack delivers in HTTP mode. */
   slackUrl(): string;
   /** The newest request of that command, or of any. */
@@ -93,6 +108,12 @@ export interface WorldOptions {
   readonly timings?: ProxmoxOptions['timings'];
   /** Slack delivers over signed HTTP instead of Socket Mode. */
   readonly http?: boolean;
+  /** SSH to the nodes, GitHub, and alerts in #ops. */
+  readonly ssh?: boolean;
+  /** GitHub alone. */
+  readonly github?: boolean;
+  /** These schedules instead of the bot's own. */
+  readonly automations?: readonly Automation[];
 }
 
 export const OPS = 'C000OPS';
@@ -112,11 +133,19 @@ export interface TaskGate extends SimulatorClock {
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const pve = options.pve ?? '9.2';
   const tasks = taskGate();
-  const simulator = await startSimulator({ pve, taskMs: 20, clock: tasks, ...options.simulator });
+  const simulator = await startSimulator({
+    pve,
+    taskMs: 20,
+    clock: tasks,
+    ...(options.ssh ? { ssh: { programSha256: nodeProgramSha256() } } : {}),
+    ...options.simulator,
+  });
   const slack = await startSlack();
   // A loaded machine must not run into Slack's three seconds.
   slack.clock.freeze();
   const folder = mkdtempSync(join(tmpdir(), 'bascule-'));
+  const clock = turnedClock((ms) => slack.clock.advance(ms));
+  const github = options.ssh || options.github ? await openGithub(clock) : undefined;
   const config = configSchema.parse({
     clusters: {
       off: {
@@ -124,19 +153,28 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
         token: simulator.token(options.token ?? 'bascule@pve!operate'),
         fingerprints: [simulator.fingerprint],
         zone: 'Europe/Paris',
-        house: { ct: { replicateTo: ['ovh3', 'ovh1'] } },
+        house: {
+          ct: { replicateTo: ['ovh3', 'ovh1'] },
+          ...(options.ssh ? { ssh: { jump: { node: 'ovh1', host: 'gate.example.org' } } } : {}),
+        },
+        ...(options.ssh ? { alerts: [{ slack: OPS }], shell: shellOf(simulator) } : {}),
         ...options.cluster,
       },
     },
-    people: PEOPLE_CONFIG,
+    people: github ? linked(PEOPLE_CONFIG) : PEOPLE_CONFIG,
+    ...(github ? { github: { apiUrl: github.apiUrl, webUrl: github.webUrl } } : {}),
     store: options.store ?? { file: join(folder, 'bascule.sqlite') },
     ...options.config,
   });
   const logged: string[] = [];
-  const clock = turnedClock((ms) => slack.clock.advance(ms));
   const parts: BotParts = { config, simulator, slack, logged, clock, options };
   let open = await openBot(parts);
   let closed = false;
+  const settled = async () => {
+    await open.bot.automations.settled();
+    await open.bot.runner.settled();
+    await open.bot.outbox.settled();
+  };
   const newest = async (command?: string) =>
     (await open.store.requests({ limit: 50 })).find((one) => command === undefined || one.command === command);
   const people = Object.fromEntries(
@@ -150,6 +188,10 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     logged,
     clock,
     tasks,
+    get github() {
+      if (!github) throw new Error('open the world with ssh or github');
+      return github;
+    },
     get store() {
       return open.store;
     },
@@ -161,9 +203,11 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       between?.();
       open = await openBot(parts);
     },
-    async settled() {
-      await open.bot.runner.settled();
-      await open.bot.outbox.settled();
+    settled,
+    async runs(automation) {
+      await open.bot.automations.settled();
+      await open.bot.automations.run('off', automation);
+      await settled();
     },
     slackUrl: () => open.url ?? '',
     async request(command) {
@@ -199,6 +243,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       closed = true;
       await open.bot.stop();
       await slack.stop();
+      await github?.close();
       await simulator.close();
       rmSync(folder, { recursive: true, force: true });
     },
@@ -210,6 +255,28 @@ const PEOPLE_CONFIG = Object.fromEntries(
     .filter(([, { roles }]) => roles.length > 0)
     .map(([name, { slack, roles }]) => [name, { slack, roles: [...roles] }]),
 );
+
+type PeopleConfig = Readonly<Record<string, { slack: string; roles: string[]; github?: string }>>;
+
+/** Alice and Oscar by the config; everybody else can be linked by `person add`. */
+function linked({ alice, oscar, ...others }: PeopleConfig): PeopleConfig {
+  return { alice: { ...alice!, github: 'alice-hub' }, oscar: { ...oscar!, github: 'oscar-hub' }, ...others };
+}
+
+async function openGithub(clock: Clock): Promise<GithubPlatform> {
+  const github = await githubPlatform(() => clock.now());
+  for (const name of Object.keys(PEOPLE)) github.person(`${name}-hub`, ed25519(name));
+  return github;
+}
+
+/** `shell:` of the config for the nodes of a simulator that has sshd. */
+export function shellOf(simulator: Simulator) {
+  const nodes = simulator.nodes.map((node) => {
+    const { host, port, hostKey } = simulator.ssh(node);
+    return [node, { host, port, hostKeys: [hostKey] }] as const;
+  });
+  return { user: simulator.sshUser, key: simulator.sshKey, nodes: Object.fromEntries(nodes) };
+}
 
 /** Time passes at its own pace, but nobody waits for seconds: every wait is cut short. */
 export const hurried: Clock = {
@@ -306,7 +373,9 @@ async function openBot({ config, simulator, slack, logged, clock, options }: Bot
     chats: [chat],
     store,
     clusters,
-    shells: [],
+    // What the network may take is real time, also while a story lets hours pass.
+    shells: connectShells(config, clock, log, systemClock),
+    ...(options.automations ? { automations: options.automations } : {}),
     clock,
     log,
     onBroken: (error) => {
