@@ -13,6 +13,11 @@ import { ctShow } from './ct-show.ts';
 import { ctShutdown } from './ct-shutdown.ts';
 import { ctStart } from './ct-start.ts';
 import { ctStop } from './ct-stop.ts';
+import { ctUnlock } from './ct-unlock.ts';
+import { fileRestore } from './file-restore.ts';
+import { fileShow } from './file-show.ts';
+import { fileUndo } from './file-undo.ts';
+import { fileVersions } from './file-versions.ts';
 import { help } from './help.ts';
 import { nodeList } from './node-list.ts';
 import { nodeShow } from './node-show.ts';
@@ -52,6 +57,11 @@ export const commands: readonly Command[] = [
   ctShutdown,
   ctStart,
   ctStop,
+  fileRestore,
+  fileShow,
+  fileUndo,
+  fileVersions,
+  ctUnlock,
   help,
   nodeList,
   nodeShow,

@@ -34,6 +34,7 @@ describe('the menu', () => {
       'ct shutdown',
       'ct start',
       'ct stop',
+      'ct unlock',
       'help',
       'node list',
       'node show',

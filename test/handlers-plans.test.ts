@@ -3,8 +3,9 @@ import { commands } from '../handlers/index.ts';
 import type { ChangeCommand } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
 import { fingerprint, isApiCall, type Plan } from '../src/contracts/plan.ts';
+import type { RequestRecord } from '../src/contracts/records.ts';
 import type { NodeView, ZfsSnapshot } from '../src/contracts/shell.ts';
-import { commandNamed, house, planOf } from './views/ask.ts';
+import { type Around, commandNamed, house, noRecords, planOf, refusalOf } from './views/ask.ts';
 import { fakeNodes, zfsOf, zfsSnapshot } from './views/fake-nodes.ts';
 import { type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
 import { goldenJson } from './views/golden.ts';
@@ -17,14 +18,42 @@ const scheduled = [
   snapshot('bascule-hourly-20261114T2007', 17, { description: 'scheduled hourly\nbascule:r-1' }),
 ];
 
+/** A create of this number that was killed, as the bot remembers it, and nodes that would unlock it. */
+function killed(vmid: number, more: Partial<RequestRecord> = {}): Around {
+  const request = {
+    id: 'r-7',
+    state: 'failed',
+    cluster: 'off',
+    command: 'ct create',
+    requester: 'oscar',
+    note: 'create failed: the task was killed',
+    createdAt: NOW - 3_700_000,
+    startedAt: NOW - 3_600_000,
+    plan: { target: { vmid } },
+    ...more,
+  } as RequestRecord;
+  const upid = `UPID:ovh1:0001A2B3:01C9D0E1:6917A2B3:vzcreate:${vmid}:bascule@pve!bot:`;
+  const steps = [{ name: 'create', says: '', state: 'failed', note: '', sent: 1, upid }] as const;
+  return {
+    records: {
+      ...noRecords,
+      requests: async ({ states }) => [request].filter(({ state }) => !states || states.includes(state)),
+      run: async (id) => ({ id, state: 'failed', steps, left: [] }),
+    },
+    nodes: fakeNodes(['ovh1'], { dryRun: async () => ({ would: [] }) }),
+  };
+}
+
 /** Each changing command in a normal case: its plan and both cards are golden files. */
-const normal: Readonly<Record<string, readonly [Readonly<Record<string, string>>, (world: FakeWorld) => void]>> = {
+type Normal = readonly [Readonly<Record<string, string>>, (world: FakeWorld) => void, Around?];
+const normal: Readonly<Record<string, Normal>> = {
   'ct create': [{ hostname: 'Newbie', node: 'OVH1', memory: '4G', disk: '20', tags: 'web' }, () => {}],
   'ct destroy': [{ vmid: 'metabase', confirm: '110' }, () => {}],
   'ct start': [{ vmid: '110' }, () => {}],
   'ct shutdown': [{ vmid: 'robotoff' }, () => {}],
   'ct stop': [{ vmid: '117' }, () => {}],
   'ct reboot': [{ vmid: '103', timeout: '2m' }, () => {}],
+  'ct unlock': [{ vmid: '110' }, (world) => (world.guests[1] = { ...world.guests[1]!, lock: 'create' }), killed(110)],
   'vm start': [{ vmid: '200' }, (world) => (world.guests[3] = { ...world.guests[3]!, status: 'stopped' })],
   'vm shutdown': [{ vmid: '200' }, () => {}],
   'vm stop': [{ vmid: '200' }, () => {}],
@@ -43,11 +72,11 @@ const normal: Readonly<Record<string, readonly [Readonly<Record<string, string>>
 };
 
 describe('plans', () => {
-  for (const [name, [options, arrange]] of Object.entries(normal)) {
+  for (const [name, [options, arrange, around]] of Object.entries(normal)) {
     test(`${name} plans what its golden file says`, async () => {
       const world = fourNodes();
       arrange(world);
-      const plan = await planOf(name, options, world);
+      const plan = await planOf(name, options, world, around);
       const command = commandNamed(name) as ChangeCommand;
       const run = { id: 'r-1', state: 'done', steps: [], left: [] } as const;
       const golden = { plan, preview: command.preview(plan), result: command.result(plan, run) };
@@ -61,10 +90,10 @@ describe('plans', () => {
   });
 
   test('planning never waits on anything but the view, and a plan is plain JSON', async () => {
-    for (const [name, [options, arrange]] of Object.entries(normal)) {
+    for (const [name, [options, arrange, around]] of Object.entries(normal)) {
       const world = fourNodes();
       arrange(world);
-      const plan = await planOf(name, options, world);
+      const plan = await planOf(name, options, world, around);
       expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
       expect(plan.command).toBe(name);
       expect(plan.version).toBe((commandNamed(name) as ChangeCommand).version);
@@ -415,5 +444,40 @@ describe('snapshot rollback with access to the node', () => {
       value: 'not known, ovh1 did not tell: its helper is missing',
     });
     expect(fingerprint(plan)).toBe(fingerprint(await back(fakeNodes([]))));
+  });
+});
+
+describe('ct unlock', () => {
+  const locked = (lock?: string) => {
+    const world = fourNodes();
+    world.guests[1] = { ...world.guests[1]!, ...(lock ? { lock } : {}) };
+    return world;
+  };
+  const refusal = (world: FakeWorld, around: Around) => refusalOf('ct unlock', { vmid: '110' }, world, around);
+
+  test('only the lock of a create is taken', async () => {
+    expect((await refusal(locked(), killed(110))).why).toBe('it is not locked');
+    expect((await refusal(locked('backup'), killed(110))).why).toContain('its lock is backup');
+  });
+
+  test('only where a create of the bot ended badly', async () => {
+    expect(await refusal(locked('create'), killed(111))).toMatchObject({ kind: 'forbidden' });
+    expect(await refusal(locked('create'), killed(110, { cluster: 'other' }))).toMatchObject({ kind: 'forbidden' });
+    expect(await refusal(locked('create'), killed(110, { state: 'running' }))).toMatchObject({
+      why: 'run r-7 is still at it',
+    });
+  });
+
+  test('without access to the node it says what to type there', async () => {
+    const { why, next } = await refusal(locked('create'), { ...killed(110), nodes: fakeNodes([]) });
+    expect(why).toContain('ovh1 has no SSH access');
+    expect(next).toContain('pct unlock 110');
+  });
+
+  test('what the node itself would refuse is refused before anybody approves', async () => {
+    const nodes = fakeNodes(['ovh1'], {
+      dryRun: async () => fail('conflict', { what: 'no', why: 'a task that makes it is still running', next: 'wait' }),
+    });
+    expect((await refusal(locked('create'), { ...killed(110), nodes })).why).toContain('still running');
   });
 });
