@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { CompletionSource, Option } from '../src/contracts/command.ts';
+import type { FilePath } from '../src/contracts/shell.ts';
 import { cut, visible } from '../src/contracts/visible.ts';
+import { readPath } from './parts/files-paths.ts';
 import { SCHEDULED } from './parts/retention.ts';
 import { readSchedule } from './parts/schedule.ts';
 import { AUTO } from './parts/snapshots.ts';
@@ -17,6 +19,8 @@ interface Spec<T> {
   /** Shown in messages: `node:ovh1`. */
   readonly example: string;
   readonly read: (text: string) => Reading<T>;
+  /** Characters; 500 unless told. */
+  readonly longest?: number;
   readonly completes?: CompletionSource;
   readonly choices?: readonly string[];
 }
@@ -29,8 +33,8 @@ export function option<T>(spec: Spec<T>): Option<T> {
     const reading: Reading<T> =
       trimmed === ''
         ? { problem: `${name} is empty` }
-        : trimmed.length > LONGEST
-          ? { problem: `${name} is longer than ${LONGEST} characters` }
+        : trimmed.length > (spec.longest ?? LONGEST)
+          ? { problem: `${name} is longer than ${spec.longest ?? LONGEST} characters` }
           : spec.read(trimmed);
     if ('value' in reading) return reading.value;
     context.issues.push({ code: 'custom', message: `${reading.problem}, for example ${spec.example}`, input: text });
@@ -357,3 +361,28 @@ function sized(what: string, unit: RegExp, larger: RegExp, least: number, most: 
       : { problem: `${shown(text)} is not ${what}: it must be ${least} to ${most}` };
   };
 }
+
+/** A file or folder inside a container. */
+export const path = option<FilePath>({
+  summary: 'File or folder, as inside the container',
+  example: 'path:/etc/nginx/nginx.conf',
+  completes: 'path',
+  longest: 5500, // 4000 bytes as base64
+  read: readPath,
+});
+
+/** Where a version of a file is. */
+export const from = option<string>({
+  summary: 'Which version: live, a snapshot, node:snapshot or pbs:time, as file versions lists them',
+  example: 'from:autodaily261114020001',
+  completes: 'version',
+  read: (text) =>
+    /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,299}$/.test(text)
+      ? { value: text }
+      : { problem: `${shown(text)} is not a version as file versions lists them` },
+});
+
+export const overwrite = yesNo(
+  'overwrite',
+  'Put it in place and keep the one there now under another name; default: beside it',
+);

@@ -59,3 +59,10 @@ export function dateTime(at: number, zone: string): string {
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
+
+/** Bytes of a file as `412 B`, `1.5 KiB`, `300 MiB`. */
+export function fileSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 10 * 1024) return `${tenth(bytes / 1024)} KiB`;
+  return bytes < 1024 ** 2 ? `${Math.round(bytes / 1024)} KiB` : size(bytes);
+}

@@ -37,6 +37,8 @@ export interface FakeWorld {
   states: ReplicationState[];
   services: HaService[];
   backups: (Backup & { vmid: number })[];
+  /** Files of backups on PBS: by volid, then by path. */
+  backupFiles: Record<string, Record<string, { type?: string; text?: string; mtime?: number }>>;
   /** By vmid, oldest first. */
   snapshots: Record<number, Snapshot[]>;
   /** Guests of which a disk cannot be snapshotted. */
@@ -152,6 +154,7 @@ export function fourNodes(): FakeWorld {
         size: 2 * GIB,
       },
     ],
+    backupFiles: {},
     snapshots: {
       103: [
         snapshot('autodaily261114020001', 36),
@@ -292,6 +295,27 @@ export function fakeView(world: FakeWorld, sees: (vmid: number) => boolean = () 
       const all = world.snapshots[vmid] ?? [];
       const base = all.at(-1)?.name;
       return { all, ...(base ? { base } : {}) };
+    },
+    async backupFiles(name, _storage, volid, path) {
+      nodeUp(name);
+      const folder = path === '/' ? '/' : `${path}/`;
+      const below = Object.entries(world.backupFiles[volid] ?? {}).filter(([file]) => file.startsWith(folder));
+      if (below.length === 0)
+        fail('not-found', { what: `${path} was not listed`, why: 'not found in catalog', next: 'look elsewhere' });
+      return below
+        .filter(([file]) => !file.slice(folder.length).includes('/'))
+        .map(([file, { type = 'file', text = '', mtime = 0 }]) => ({
+          name: file.slice(folder.length),
+          type,
+          ...(type === 'file' ? { size: Buffer.byteLength(text), mtime } : {}),
+        }));
+    },
+    async backupFile(name, _storage, volid, path, limit) {
+      nodeUp(name);
+      const found = world.backupFiles[volid]?.[path];
+      if (!found)
+        return fail('not-found', { what: `${path} was not read`, why: 'no such file', next: 'look elsewhere' });
+      return Buffer.from(found.text ?? '').subarray(0, limit);
     },
     canSnapshot: async ({ vmid }) => !world.unable.includes(vmid),
     permissions: async () =>
