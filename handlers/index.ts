@@ -3,6 +3,7 @@ import type { Command } from '../src/contracts/command.ts';
 import { approvalList } from './approval-list.ts';
 import { approvalShow } from './approval-show.ts';
 import { auditShow } from './audit-show.ts';
+import { keyDrift } from './automations/key-drift.ts';
 import { snapshots } from './automations/snapshots.ts';
 import { clusterStatus } from './cluster-status.ts';
 import { ctCreate } from './ct-create.ts';
@@ -34,7 +35,9 @@ import { snapshotDelete } from './snapshot-delete.ts';
 import { snapshotKeep } from './snapshot-keep.ts';
 import { snapshotList } from './snapshot-list.ts';
 import { snapshotRollback } from './snapshot-rollback.ts';
+import { sshKeep } from './ssh-keep.ts';
 import { sshKeys } from './ssh-keys.ts';
+import { sshSync } from './ssh-sync.ts';
 import { vmList } from './vm-list.ts';
 import { vmReboot } from './vm-reboot.ts';
 import { vmShow } from './vm-show.ts';
@@ -78,7 +81,9 @@ export const commands: readonly Command[] = [
   snapshotKeep,
   snapshotList,
   snapshotRollback,
+  sshKeep,
   sshKeys,
+  sshSync,
   vmList,
   vmReboot,
   vmShow,
@@ -89,4 +94,4 @@ export const commands: readonly Command[] = [
 ];
 
 /** Everything that is done on a schedule, sorted by name. */
-export const automations: readonly Automation[] = [snapshots];
+export const automations: readonly Automation[] = [keyDrift, snapshots];
