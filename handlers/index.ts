@@ -35,6 +35,7 @@ import { snapshotDelete } from './snapshot-delete.ts';
 import { snapshotKeep } from './snapshot-keep.ts';
 import { snapshotList } from './snapshot-list.ts';
 import { snapshotRollback } from './snapshot-rollback.ts';
+import { sshAdopt } from './ssh-adopt.ts';
 import { sshKeep } from './ssh-keep.ts';
 import { sshKeys } from './ssh-keys.ts';
 import { sshSync } from './ssh-sync.ts';
@@ -81,6 +82,7 @@ export const commands: readonly Command[] = [
   snapshotKeep,
   snapshotList,
   snapshotRollback,
+  sshAdopt,
   sshKeep,
   sshKeys,
   sshSync,
