@@ -36,11 +36,12 @@ const userCall = (access: Access, sudo: boolean, adopt = false): NodeCall => ({
   args: { vmid: access.vmid, user: access.user, marker: markerOf(access), sudo, ...(adopt ? { adopt } : {}) },
 });
 
-const removeCall = ({ cluster, node, vmid, user }: Access, home: 'keep' | 'remove'): NodeCall => ({
+/** The home folder stays: what is in it may be all that is left of somebody's work. */
+const removeCall = ({ cluster, node, vmid, user }: Access, adopt = false): NodeCall => ({
   cluster,
   node,
   verb: 'ct.user.remove',
-  args: { vmid, user, home },
+  args: { vmid, user, home: 'keep', ...(adopt ? { adopt } : {}) },
 });
 
 const keysCall = (access: Access, lines: readonly string[]): NodeCall => ({
@@ -120,7 +121,10 @@ export function grantSteps(access: Access, granting: Granting = {}): readonly Pl
       nodeStep(keysCall(access, ctLines(access)), {
         name: named('keys', granting),
         says: `Writing ${access.lines.length} ${access.lines.length === 1 ? 'key' : 'keys'} of ${label}`,
-        undo: [nodeUndo(keysCall(access, old ? ctLines(old) : []), `Putting the keys of ${label} back`)],
+        // Lines of another id are of another guest that had this number.
+        undo: [
+          nodeUndo(keysCall(access, old?.id === access.id ? ctLines(old) : []), `Putting the keys of ${label} back`),
+        ],
         byHand: byHand(access),
       }),
       moved &&
@@ -148,7 +152,7 @@ const where = ({ node, args }: NodeCall): string => `${node}/${args['user']}/${a
 
 /** An account that was there before stays, with the sudo it had. A home that somebody left is never deleted. */
 function accountUndo(access: Access, { account, before }: Granting, label: string): UndoCall {
-  if (!account) return nodeUndo(removeCall(access, 'keep'), `Removing ${label}`);
+  if (!account) return nodeUndo(removeCall(access), `Removing ${label}`);
   const sudo = before?.sudo ?? (account.ours && account.sudo);
   return nodeUndo(userCall(access, sudo, !account.ours), `Putting ${label} back as it was`);
 }
@@ -156,7 +160,7 @@ function accountUndo(access: Access, { account, before }: Granting, label: strin
 export interface Revoking extends Around {
   /** The account inside as it is now; `gone`: there is none; undefined: the container cannot be asked, only the way in ends. */
   readonly account: Pick<CtUser, 'ours'> | 'gone' | undefined;
-  /** What becomes of the account. Only one that we made can be removed. */
+  /** What becomes of the account. */
   readonly remove: boolean;
   /** What becomes of the book's entry: removed, or (a container that cannot be asked) left until it can be. */
   readonly keepEntry?: boolean;
@@ -193,13 +197,17 @@ export function revokeSteps(grant: Grant, node: string, revoking: Revoking): rea
           })
         : undefined,
       there && remove
-        ? nodeStep(removeCall(access, 'keep'), {
+        ? nodeStep(removeCall(access, !account.ours), {
             name: named('account', revoking),
             says: `Removing ${label}; its home folder stays`,
           })
         : undefined,
       keepEntry
-        ? undefined
+        ? jump &&
+          bookStep(bookCall(access, bookValue(withoutJump(access))), grant as unknown as Json, {
+            name: named('book', revoking),
+            says: 'Noting that the way in has ended',
+          })
         : bookStep(bookCall(access, null), grant as unknown as Json, {
             name: named('book', revoking),
             says: 'Noting that it has ended',
@@ -208,6 +216,8 @@ export function revokeSteps(grant: Grant, node: string, revoking: Revoking): rea
     revoking,
   );
 }
+
+const withoutJump = ({ jump: _jump, ...access }: Access): Access => access;
 
 /** The same keys with another end. */
 export function extendSteps(grant: Grant, node: string, ends: Ends, around: Around = {}): readonly PlannedStep[] {
