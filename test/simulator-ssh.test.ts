@@ -1,7 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import ssh2 from 'ssh2';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Agent, fetch } from 'undici';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { examineNode } from '../adapters/shell/doctor.ts';
 import { openShell, type Shell } from '../adapters/shell/index.ts';
 import { nodeProgramSha256 } from '../adapters/shell/node/program.ts';
 import { type Simulator, startSimulator } from '../adapters/simulator/index.ts';
@@ -100,6 +102,15 @@ describe('a node', () => {
     client.end();
   });
 
+  test('is as the set-up made it, and the doctor finds what is not', async () => {
+    const expected = { account: 'bascule', jump: 'bascule-jump', sudo: true };
+    const wrong = async () => (await examineNode('ovh1', shell, expected)).filter(({ state }) => state !== 'ok');
+    expect(await wrong()).toEqual([]);
+    simulator.hands('ovh1').setup.files['sudoers'] = 'writable';
+    simulator.hands('ovh1').setup.permitRootLogin = 'yes';
+    expect((await wrong()).map(({ about }) => about)).toEqual(['node ovh1: sudoers', 'node ovh1: root login']);
+  });
+
   test('answers the forced command whatever is asked for', async () => {
     await shell.hello('ovh1');
     expect(simulator.sshCalls[0]).toMatchObject({ node: 'ovh1', request: { verb: 'hello' }, code: 0 });
@@ -141,6 +152,85 @@ describe('accounts and keys', () => {
     expect(await failureOf(ask('ct.users', { vmid: 103 }))).toMatchObject({ kind: 'forbidden' });
     simulator.hands('ovh2').config = undefined;
     expect((await failureOf(ask('ct.users', { vmid: 104 }))).why).toContain('is missing');
+  });
+});
+
+describe('files', () => {
+  const conf = { vmid: 103, path: '/etc/nginx/nginx.conf' };
+  // biome-ignore lint/suspicious/noExplicitAny: the answer's shape is what the tests are about
+  const versions = async (vmid = 103): Promise<any[]> => (await ask('file.versions', { ...conf, vmid })).versions;
+  const api = async (method: string, path: string, body = '') => {
+    const agent = new Agent({ connect: { rejectUnauthorized: false } });
+    const answer = await fetch(`${simulator.url('ovh2')}/api2/json${path}`, {
+      method,
+      dispatcher: agent,
+      headers: {
+        authorization: `PVEAPIToken=${simulator.token('root@pam!root')}`,
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+      ...(body ? { body } : {}),
+    });
+    const { data } = (await answer.json()) as { data: string };
+    await vi.waitFor(() => expect(simulator.tasks.find(data)?.exitstatus).toBe('OK'));
+    await agent.close();
+  };
+
+  test('of a snapshot made by the API stay what they were', async () => {
+    writeFileSync(`${simulator.files(103)}/etc/nginx/nginx.conf`, 'changed by hand\n');
+    await api('POST', '/nodes/ovh2/lxc/103/snapshot', 'snapname=before');
+    writeFileSync(`${simulator.files(103)}/etc/nginx/nginx.conf`, 'and again\n');
+    const told = await versions();
+    expect(told.map(({ from }) => from)).toEqual(expect.arrayContaining(['live', 'before']));
+    expect((await ask('file.show', { ...conf, from: 'before' })).text).toBe('changed by hand\n');
+    await api('POST', '/nodes/ovh2/lxc/103/snapshot/before/rollback');
+    expect((await ask('file.show', { ...conf, from: 'live' })).text).toBe('changed by hand\n');
+    await api('DELETE', '/nodes/ovh2/lxc/103/snapshot/before');
+    expect((await versions()).map(({ from }) => from)).not.toContain('before');
+  });
+
+  test('have a history that is worth looking at', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    simulator.world.guest(103)!.onDisk = [48, 24, 1].map((hours) => ({
+      name: `autodaily26112000000${hours}`,
+      at: now - hours * 3600,
+    }));
+    const told = await versions();
+    expect(new Set(told.map(({ sha256 }) => sha256)).size).toBe(3);
+    expect(told.every(({ from, hidden }) => from === 'live' || hidden)).toBe(true);
+    expect((await ask('file.versions', { vmid: 103, path: '/srv/app/routes.json' })).absent).toBeGreaterThan(0);
+  });
+
+  test('reach a replica with the next run of its job, and not before', async () => {
+    const replica = async () => {
+      const where = { ...conf, from: 'live', volume: 'subvol-103-disk-0' };
+      return (await ask('file.show', where, 'run', 'ovh3')).text;
+    };
+    const before = await replica();
+    writeFileSync(`${simulator.files(103)}/etc/nginx/nginx.conf`, 'new\n');
+    expect(await replica()).toBe(before);
+    simulator.world.node('ovh2').replication.get('103-0')!.lastTry = 0;
+    simulator.replicationRound();
+    await vi.waitFor(async () => expect(await replica()).toBe('new\n'));
+    const { here, snapshots } = await ask('zfs.snapshots', { vmid: 103 }, 'run', 'ovh3');
+    const source = await ask('zfs.snapshots', { vmid: 103 });
+    expect(here).toBe(false);
+    expect(snapshots.map(({ guid }: { guid: string }) => guid)).toEqual(
+      source.snapshots.map(({ guid }: { guid: string }) => guid),
+    );
+  });
+
+  test('are restored in a full volume not at all', async () => {
+    await api('POST', '/nodes/ovh2/lxc/103/snapshot', 'snapname=before');
+    simulator.fillStorage('ovh2', 'local-zfs');
+    const args = { ...conf, run: 'run-1', from: 'before', overwrite: true, stamp: '20261121T003152Z' };
+    expect(await failureOf(ask('file.restore', args))).toMatchObject({ kind: 'conflict' });
+    expect(readdirSync(`${simulator.files(103)}/etc/nginx`)).toEqual([
+      'nginx.conf',
+      'sites-available',
+      'sites-enabled',
+    ]);
+    simulator.world.drain('ovh2', 'local-zfs');
+    expect(await ask('file.restore', args)).toMatchObject({ kept: expect.stringContaining('before-restore') });
   });
 });
 

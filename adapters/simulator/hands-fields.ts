@@ -84,6 +84,8 @@ export const stamp = text(/^(20[0-9]{6}T[0-9]{6}Z)$/, 'a UTC time (20261121T0031
 export const guid = text(/^([0-9]{1,20})$/, 'the guid of a snapshot, in quotes');
 export const home = text(/^(keep|remove)$/, 'keep or remove');
 
+export const foreign = text(/^(adopt|release)$/, 'adopt or release');
+
 /** Every field known, every needed one there, each checked in the order of their names. */
 export function checkedArgs(
   verb: string,

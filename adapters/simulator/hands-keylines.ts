@@ -96,10 +96,16 @@ const allowedOption = new RegExp(
 const takenType =
   /^(?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh[.]com)$/;
 
+/** Split at the commas outside quotes. */
+export const optionsOf = (options: string): string[] => options.match(/(?:[^",]|"(?:[^"\\]|\\.)*")+/g) ?? [];
+
+/** A file's lines, each with its line break if it has one. */
+export const linesOf = (text: string): string[] => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+
 /** A line of a request, checked part by part. `jump`: it must be restricted to forwarding to named addresses. */
 function ourLine(name: string, line: string, marker: string, jump: boolean): string {
   const key = keyLine(line) ?? badInput(`${name} is not a key line`);
-  const options = key.options.match(/(?:[^",]|"(?:[^"\\]|\\.)*")+/g) ?? [];
+  const options = optionsOf(key.options);
   for (const option of options)
     if (!allowedOption.test(option)) badInput(`${name} has an option that is not allowed: ${oneLine(option)}`);
   if (options.join(',') !== key.options) badInput(`${name} has options that cannot be read`);
@@ -119,6 +125,8 @@ function jumpRules(name: string, options: readonly string[]): void {
   for (const needed of jumpNeeds) if (!names.has(needed)) badInput(`${name} is for a jump account and lacks ${needed}`);
   for (const extra of [...names].sort())
     if (![...jumpNeeds, 'from'].includes(extra)) badInput(`${name} is for a jump account and may not have ${extra}`);
+  if (options.filter((option) => option === 'port-forwarding').length > 1)
+    badInput(`${name} has port-forwarding twice`);
 }
 
 /** The lines of a request, or the call ends. */
@@ -129,14 +137,51 @@ export function checkedLines(args: { marker: string; lines: readonly string[] },
 }
 
 /** A marker of ours that its comment begins with. */
-const markerOf = (key: KeyLine | undefined): string | null =>
+export const markerOf = (key: KeyLine | undefined): string | null =>
   /^(bascule:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})(?:\s|$)/.exec(key?.comment ?? '')?.[1] ?? null;
 
 /** The file with the marker's lines replaced: foreign lines stay byte for byte, ours go to the end. */
 export function merged(old: string, marker: string, lines: readonly string[]): string {
-  const kept = (old.match(/[^\n]*\n|[^\n]+$/g) ?? []).filter((line) => markerOf(keyLine(line)) !== marker).join('');
+  const kept = linesOf(old)
+    .filter((line) => markerOf(keyLine(line)) !== marker)
+    .join('');
   const gap = lines.length > 0 && kept !== '' && !kept.endsWith('\n') ? '\n' : '';
   return `${kept}${gap}${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+/**
+ * The file with the marker put into foreign lines of these keys, right behind the key, or taken out of them again.
+ * Lines with options stay as they are.
+ */
+export function remarked(old: string, marker: string, how: string, lines: readonly string[]): string {
+  const wanted = new Set(lines.map((line) => keyLine(line)!.base64));
+  return linesOf(old)
+    .map((line) => {
+      const key = keyLine(line.replace(/\n$/, ''));
+      if (key?.options !== '' || !wanted.has(key.base64)) return line;
+      const its = markerOf(key);
+      const [, head = '', rest = ''] = /^([ \t]*\S+[ \t]+\S+)(.*)$/s.exec(line) ?? [];
+      if (how === 'adopt' && its === null) return `${head} ${marker}${rest}`;
+      if (how === 'release' && its === marker) return head + rest.slice(1 + marker.length);
+      return line;
+    })
+    .join('');
+}
+
+/** What a probe says of foreign lines that were to be taken over, or given back. */
+export function remarkedState(
+  text: string,
+  marker: string,
+  how: string,
+  wanted: readonly string[],
+): { state: string; evidence: string } {
+  const marked = new Set(markedLines(text, marker).map((line) => keyLine(line)!.base64));
+  const there = wanted.filter((line) => marked.has(keyLine(line)!.base64)).length;
+  const evidence = `${there} of ${wanted.length} keys carry ${marker}`;
+  if (how === 'release' && there === 0)
+    return { state: 'already', evidence: `${evidence}; who took it out is not recorded` };
+  if (how === 'adopt' && there === wanted.length) return { state: 'done', evidence };
+  return { state: there === (how === 'adopt' ? 0 : wanted.length) ? 'absent' : 'partial', evidence };
 }
 
 /** Lines with this marker as they stand in a file. */

@@ -5,7 +5,8 @@ import { badInput, fault, oneLine, visible } from './hands-answer.ts';
 import * as field from './hands-fields.ts';
 import { does } from './hands-guest.ts';
 import { Inside, kindWords } from './hands-inside.ts';
-import { checkedLines, linesState, markedLines, merged } from './hands-keylines.ts';
+import { nested, unnested } from './hands-jump.ts';
+import { checkedLines, keyLine, linesState, markedLines, merged, remarked, remarkedState } from './hands-keylines.ts';
 
 /** ct.keys.set, jump.keys.set. */
 
@@ -14,7 +15,7 @@ interface Wanted {
   readonly marker: string;
   readonly lines: readonly string[];
 }
-type InCt = Wanted & { readonly vmid: number };
+type InCt = Wanted & { readonly vmid: number; readonly foreign?: string };
 
 const limit = 262_144;
 
@@ -54,16 +55,37 @@ function keysNow(args: InCt, call: HandsCall) {
   return { inside, user, folder, file, text: read.text };
 }
 
-function ctProbe(args: InCt, call: HandsCall): object {
+function wantedLines(args: InCt): string[] {
   const lines = checkedLines(args, false);
+  if (args.foreign && lines.some((line) => keyLine(line)!.options !== ''))
+    badInput('lines that are taken over have no options');
+  return lines;
+}
+
+/** Taking over lets nobody in: a key that is not there any more is not written. */
+function adoptedAll(args: InCt, text: string, lines: readonly string[]): void {
+  const { state, evidence } = remarkedState(text, args.marker, 'adopt', lines);
+  if (state !== 'done')
+    fault(
+      'changed',
+      `the keys of ${args.user} in CT ${args.vmid} were not changed`,
+      `${evidence}: the others are gone, or have options`,
+      'look again who has which keys',
+    );
+}
+
+function ctProbe(args: InCt, call: HandsCall): object {
+  const lines = wantedLines(args);
+  if (args.foreign) return remarkedState(keysNow(args, call).text, args.marker, args.foreign, lines);
   return linesState(keysNow(args, call).text, args.marker, lines);
 }
 
 function ctSet(args: InCt, call: HandsCall): object {
-  const { vmid, user: name, marker } = args;
-  const lines = checkedLines(args, false);
+  const { vmid, user: name, marker, foreign } = args;
+  const lines = wantedLines(args);
   const now = keysNow(args, call);
-  const text = merged(now.text, marker, lines);
+  const text = foreign ? remarked(now.text, marker, foreign, lines) : merged(now.text, marker, lines);
+  if (foreign === 'adopt') adoptedAll(args, text, lines);
   if (text === now.text) return { vmid, user: name, changed: false, lines: lines.length };
   if (text.length > limit) badInput(`the key file would grow beyond ${limit} bytes`);
   const { inside, folder, file } = now;
@@ -106,14 +128,14 @@ function jumpText(args: Wanted, call: HandsCall): string {
 
 function jumpProbe(args: Wanted, call: HandsCall): object {
   const lines = checkedLines(args, true);
-  return linesState(jumpText(args, call), args.marker, lines);
+  return linesState(unnested(jumpText(args, call)), args.marker, lines);
 }
 
 function jumpSet(args: Wanted, call: HandsCall): object {
   const { user, marker } = args;
   const lines = checkedLines(args, true);
   const old = jumpText(args, call);
-  const text = merged(old, marker, lines);
+  const text = nested(merged(old, marker, lines));
   if (text === old) return { user, changed: false, lines: lines.length };
   does(call, 'write', [`/etc/ssh/bascule-jump/${user}`], text, () => {
     call.hands.jumpKeys.set(user, text);
@@ -125,6 +147,12 @@ function jumpSet(args: Wanted, call: HandsCall): object {
 const wanted = { user: field.user, marker: field.marker, lines: field.lines };
 
 export const keyVerbs: Verbs = {
-  'ct.keys.set': verb({ needs: { ...wanted, vmid: field.vmid }, may: {}, changes: true, run: ctSet, probe: ctProbe }),
+  'ct.keys.set': verb({
+    needs: { ...wanted, vmid: field.vmid },
+    may: { foreign: field.foreign },
+    changes: true,
+    run: ctSet,
+    probe: ctProbe,
+  }),
   'jump.keys.set': verb({ needs: wanted, may: {}, changes: true, run: jumpSet, probe: jumpProbe }),
 };

@@ -1,7 +1,11 @@
 import { rangeOf, type Verbs, verb } from './hands.ts';
 import { configVerbs } from './hands-config.ts';
 import { keyVerbs } from './hands-keys.ts';
+import { lookingVerbs } from './hands-looking.ts';
+import { quorumVerbs } from './hands-quorum.ts';
+import { restoreVerbs } from './hands-restore.ts';
 import { scriptVerbs } from './hands-script.ts';
+import { setupVerbs } from './hands-setup.ts';
 import { userVerbs } from './hands-users.ts';
 
 /** Every verb that the stand-in of bascule-node knows. */
@@ -23,4 +27,14 @@ const hello: Verbs = {
   }),
 };
 
-export const verbs: Verbs = { ...hello, ...userVerbs, ...keyVerbs, ...configVerbs, ...scriptVerbs };
+export const verbs: Verbs = {
+  ...hello,
+  ...userVerbs,
+  ...keyVerbs,
+  ...configVerbs,
+  ...scriptVerbs,
+  ...quorumVerbs,
+  ...setupVerbs,
+  ...lookingVerbs,
+  ...restoreVerbs,
+};

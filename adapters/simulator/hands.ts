@@ -2,6 +2,7 @@ import type { Disks } from './disks.ts';
 import type { Effects } from './faults.ts';
 import { badInput, bytesOf, encode, exits, Fault, fault, type Kind, oneLine } from './hands-answer.ts';
 import { type ArgsOf, id as anId, type Checks, checkedArgs, text } from './hands-fields.ts';
+import type { RestoreRecord } from './hands-restore.ts';
 import type { Tasks } from './tasks.ts';
 import type { World } from './world.ts';
 
@@ -89,7 +90,14 @@ export class Hands {
   /** Account of the node to the text of its file in /etc/ssh/bascule-jump. */
   readonly jumpKeys = new Map<string, string>();
   /** What restores were recorded, by `VMID-RUN`. */
-  readonly records = new Map<string, object>();
+  readonly records = new Map<string, RestoreRecord>();
+  /** How the node was set up, for `setup.facts`; files are sound unless said otherwise. */
+  readonly setup: {
+    permitRootLogin: string;
+    sudo: string[];
+    keyFingerprint: string;
+    files: Record<string, 'missing' | 'writable'>;
+  };
   readonly log: HandsLine[] = [];
   /** What a post-install script does. */
   script: (text: string, vmid: number) => ScriptEnd;
@@ -104,6 +112,8 @@ export class Hands {
     sha256: string;
     verbs: Verbs;
     script: Hands['script'];
+    /** Of the bot's key. */
+    keyFingerprint: string;
   }) {
     this.node = parts.node;
     this.world = parts.world;
@@ -113,6 +123,12 @@ export class Hands {
     this.sha256 = parts.sha256;
     this.script = parts.script;
     this.#verbs = parts.verbs;
+    this.setup = {
+      permitRootLogin: 'prohibit-password',
+      sudo: ['(root) NOPASSWD: /usr/local/sbin/bascule-node ""'],
+      keyFingerprint: parts.keyFingerprint,
+      files: {},
+    };
     this.config = { vmids: ['100-999999999'], verbs: this.known, sudo: true, jump: ['bascule-jump'] };
   }
 

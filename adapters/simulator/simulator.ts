@@ -16,6 +16,7 @@ import type { Listener, SeenRequest } from './server.ts';
 import type { Simulation } from './simulation.ts';
 import type { SeenCall, SshAddress, SshListener } from './ssh.ts';
 import type { SshSide } from './ssh-side.ts';
+import type { Guest } from './state.ts';
 import type { Tasks } from './tasks.ts';
 import type { Pve } from './types.ts';
 import type { World } from './world.ts';
@@ -171,6 +172,25 @@ export class Simulator {
   /** A node's sshd, to break: `changeHostKey`, `refuseSessions`, `cut`. */
   sshd(node: string): SshListener {
     return this.#shell().of(node);
+  }
+
+  /** The folder on this machine with a container's files as they are now, to look at and to change in a test. */
+  files(vmid: number): string {
+    return this.disks.root(this.#ct(vmid)).change();
+  }
+
+  /** The same of one snapshot of its root. */
+  snapshotFiles(vmid: number, name: string): string {
+    const disk = this.disks.root(this.#ct(vmid));
+    const snapshot = disk.snapshot(name);
+    if (!snapshot) throw new Error(`CT ${vmid} has no snapshot ${name}`);
+    return disk.version(snapshot);
+  }
+
+  #ct(vmid: number): Guest {
+    const guest = this.world.guest(vmid);
+    if (!guest) throw new Error(`this world has no guest ${vmid}`);
+    return guest;
   }
 
   /** The next matching request over SSH goes wrong. */

@@ -3,7 +3,7 @@ import { Hands } from './hands.ts';
 import { pretendScript } from './hands-script.ts';
 import { verbs } from './hands-verbs.ts';
 import type { Simulation } from './simulation.ts';
-import { newSshKey, type SeenCall, type SshAddress, SshListener } from './ssh.ts';
+import { fingerprintOf, newSshKey, type SeenCall, type SshAddress, SshListener } from './ssh.ts';
 
 export interface SshOptions {
   /** What `hello` on every node says of its own file, hex; the caller knows the real program, the simulator does not. */
@@ -27,7 +27,15 @@ export class SshSide {
     const key = newSshKey();
     this.key = key.private;
     const { world, tasks, effects, faults } = sim;
-    const common = { world, tasks, effects, disks, verbs, sha256: options.programSha256 };
+    const common = {
+      world,
+      tasks,
+      effects,
+      disks,
+      verbs,
+      sha256: options.programSha256,
+      keyFingerprint: fingerprintOf(key.public),
+    };
     const script = options.script ?? pretendScript;
     this.#listeners = new Map(
       [...world.nodes.keys()].map((node) => {

@@ -74,11 +74,7 @@ export class SshListener {
   }
 
   get address(): SshAddress {
-    const hostKey = createHash('sha256')
-      .update(parse(this.#hostKey).getPublicSSH())
-      .digest('base64')
-      .replace(/=+$/, '');
-    return { host: this.#door.host, port: this.#door.port, hostKey: `SHA256:${hostKey}` };
+    return { host: this.#door.host, port: this.#door.port, hostKey: fingerprintOf(this.#hostKey) };
   }
 
   listen(): Promise<void> {
@@ -185,6 +181,12 @@ export class SshListener {
     if (helper === 'no-sudo') return { stdout: '', stderr: 'sudo: a password is required\n', code: 1 };
     return this.hands.answer(input);
   }
+}
+
+/** As ssh-keygen -l prints it, of either half of a key. */
+export function fingerprintOf(key: string): string {
+  const sum = createHash('sha256').update(parse(key).getPublicSSH()).digest('base64');
+  return `SHA256:${sum.replace(/=+$/, '')}`;
 }
 
 const socketOf = (client: Connection): Socket => (client as unknown as { _sock: Socket })._sock;
