@@ -3,7 +3,9 @@ import type { Command } from '../src/contracts/command.ts';
 import { approvalList } from './approval-list.ts';
 import { approvalShow } from './approval-show.ts';
 import { auditShow } from './audit-show.ts';
+import { accessReconcile } from './automations/access-reconcile.ts';
 import { keyDrift } from './automations/key-drift.ts';
+import { queuedGrants } from './automations/queued-grants.ts';
 import { snapshots } from './automations/snapshots.ts';
 import { clusterStatus } from './cluster-status.ts';
 import { ctCreate } from './ct-create.ts';
@@ -96,4 +98,4 @@ export const commands: readonly Command[] = [
 ];
 
 /** Everything that is done on a schedule, sorted by name. */
-export const automations: readonly Automation[] = [keyDrift, snapshots];
+export const automations: readonly Automation[] = [accessReconcile, keyDrift, queuedGrants, snapshots];
