@@ -1,5 +1,5 @@
 import { Failed } from './contracts/failure.ts';
-import { MARKER, type PlannedStep, type UndoCall } from './contracts/plan.ts';
+import { isNodeCall, MARKER, type PlannedStep, type UndoCall } from './contracts/plan.ts';
 import type { RequestRecord, RequestState } from './contracts/records.ts';
 import type { NewAudit, StoredStep } from './contracts/store.ts';
 import { guardedHands } from './guard.ts';
@@ -168,6 +168,9 @@ export class Run {
   ): Promise<{ readonly state: 'yes' | 'no' | 'unclear'; readonly evidence: string }> {
     if (row.state === 'undone') return { state: 'no', evidence: '' };
     if (row.state === 'done' && row.ours && planned.probe.kind === 'book') return this.#stillNoted(planned, row);
+    // A lost answer, and then it was so: by our first try, or by somebody else.
+    if (row.state === 'done' && !row.ours && row.sent > 1 && isNodeCall(planned.call))
+      return { state: 'unclear', evidence: `${row.note}; it may have been this run, and was not taken back` };
     if (row.state === 'done') return { state: row.ours ? 'yes' : 'no', evidence: row.note };
     const seen = await this.#probe(planned.probe, row);
     // Accepted, but it did not come in time (HA takes its own): nothing takes that wish back.

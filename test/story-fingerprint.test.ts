@@ -1,12 +1,35 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Call, canonical, fingerprint, type Json, type Plan } from '../src/contracts/plan.ts';
+import { bookStep, nodeStep } from '../src/contracts/node-steps.ts';
+import {
+  type BookCall,
+  type Call,
+  canonical,
+  fillHoles,
+  fingerprint,
+  type Json,
+  MARKER,
+  type NodeCall,
+  type Plan,
+} from '../src/contracts/plan.ts';
 import { addReplicationStep, createCtStep, startStep } from '../src/contracts/steps.ts';
 
 /** What people approve is hashed, what only informs them is not. */
 
 const word = fc.stringMatching(/^[a-z0-9-]{1,12}$/);
 const json: fc.Arbitrary<Json> = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>;
+
+const keysOf = (vmid: number, seconds: number): NodeCall => ({
+  cluster: 'off',
+  node: 'ovh1',
+  verb: 'ct.keys.set',
+  args: { vmid, user: 'bob', marker: MARKER, lines: [`expiry-time="{expiry:${seconds}}" ssh-ed25519 AAAA ${MARKER}`] },
+});
+const noteOf = (vmid: number, seconds: number): BookCall => ({
+  shelf: 'grants',
+  key: `off/${vmid}/bob`,
+  value: { id: '{run}', from: '{stamp}', until: `{until:${seconds}}` },
+});
 
 const plans: fc.Arbitrary<Plan> = fc
   .record({
@@ -33,6 +56,8 @@ const plans: fc.Arbitrary<Plan> = fc
       createCtStep(node, vmid, hostname, { hostname, memory: 1024 }),
       startStep({ node, type: 'lxc', vmid, name: hostname }, { undo: true }),
       addReplicationStep(`${vmid}-0`, target, '*/5', text),
+      nodeStep(keysOf(vmid, 28_800), { name: 'keys', says: text }),
+      bookStep(noteOf(vmid, 28_800), null, { name: 'note', says: text }),
     ],
     reserves: [`vmid/off/${vmid}`],
     locks: [`guest/off/${vmid}`, 'guest/off/99'],
@@ -85,6 +110,12 @@ const hashed: Readonly<Record<string, Change>> = {
   'what it waits for': (plan) => step(plan, 1, { settle: undefined }),
   'an undo call': (plan) => changedUndo(plan, { call: { method: 'DELETE', path: '/x', params: {} } }),
   'an undo that no longer looks for our mark': (plan) => changedUndo(plan, { needsMarker: false }),
+  'the length of a lease': (plan) => step(plan, 3, nodeStep(keysOf(plan.target.vmid!, 28_801), { name: 'keys', says: '' })),
+  'the length of a lease in our book': (plan) => step(plan, 4, bookStep(noteOf(plan.target.vmid!, 28_801), null, { name: 'note', says: '' })),
+  'what was in our book before': (plan) => step(plan, 4, bookStep(noteOf(plan.target.vmid!, 28_800), { id: 'r0' }, { name: 'note', says: '' })),
+  'the node of a node call': (plan) => changedCall(plan, 3, { node: 'ovh2' }),
+  'the cluster of a node call': (plan) => changedCall(plan, 3, { cluster: 'lab' }),
+  'a key': (plan) => changedCall(plan, 3, { args: { ...keysOf(plan.target.vmid!, 28_800).args, lines: [] } }),
   'an undo less': (plan) => step(plan, 0, { undo: [] }),
   'a step less': (plan) => ({ ...plan, steps: plan.steps.slice(1) }),
   'the order of steps': (plan) => ({ ...plan, steps: plan.steps.toReversed() }),
@@ -102,6 +133,17 @@ describe('the fingerprint', () => {
   test.each(Object.entries(hashed))('changes with %s', (_what, change) => {
     fc.assert(
       fc.property(plans, (plan) => fingerprint(change(plan)) !== fingerprint(plan)),
+      { numRuns: 40 },
+    );
+  });
+
+  test('holds how long a lease is, not when it ends: the same plan fits every day and every run', () => {
+    fc.assert(
+      fc.property(plans, fc.integer({ min: 0, max: Date.UTC(2100, 0) }), (plan, approvedAt) => {
+        // Filled in, as an approval on that day would have it, it would be another plan each time.
+        const filled = fillHoles(plan as unknown as Json, { run: 'r1', approvedAt }) as unknown as Plan;
+        expect(fingerprint(filled)).not.toBe(fingerprint(plan));
+      }),
       { numRuns: 40 },
     );
   });

@@ -36,7 +36,7 @@ async function hands(approved: Plan) {
     tls: { fingerprints: [simulator.fingerprint] },
     clock: hurried,
   });
-  return { guarded: guardedHands(connection.hands, approved, 'run1'), close: () => connection.close() };
+  return { guarded: guardedHands(connection.hands, approved, { run: 'run1' }), close: () => connection.close() };
 }
 
 const stop = stopStep({ node: 'ovh4', type: 'lxc', vmid: 120, name: 'staging' });
@@ -59,7 +59,7 @@ describe('the guard', () => {
     ['another value', { ...create.call, params: { ...create.call.params, unprivileged: 0 } }],
     ['a parameter less', { ...create.call, params: { vmid: 150, hostname: 'fresh' } }],
     ['a hole that was filled by hand', { ...create.call, params: { ...create.call.params, description: 'bascule:run2' } }],
-    ['an undo of a step that is not in the plan', addReplicationStep('120-0', 'ovh1', '*/5', '').undo![0]!.call],
+    ['an undo of a step that is not in the plan', addReplicationStep('120-0', 'ovh1', '*/5', '').undo![0]!.call as Call],
   ];
 
   test.each(outside)('%s does not leave the house', async (_what, call) => {
