@@ -1,20 +1,20 @@
-import type { Card } from '../src/contracts/card.ts';
 import type { Membership } from '../src/contracts/cluster.ts';
 import { defineCommand, type PlanContext, type Values } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
 import { type Call, MARKER, type Plan, type PlannedStep, type Risk } from '../src/contracts/plan.ts';
-import type { RunRecord } from '../src/contracts/records.ts';
 import { addReplicationStep, createCtStep, startStep } from '../src/contracts/steps.ts';
 import * as options from './options.ts';
 import { inside } from './parts/address.ts';
-import { intentText, resultCard } from './parts/cards.ts';
 import { quorate } from './parts/checks.ts';
-import { chooseNumber, freeHostname, type Numbered, takenAddresses } from './parts/new-ct-names.ts';
+import { newCtPreview, newCtResult } from './parts/new-ct-cards.ts';
+import { findSetup, handsFor, insideSteps, nodesAgree, setupIntent, unlockHint } from './parts/new-ct-inside.ts';
+import { chooseNumber, freeHostname, macFor, type Numbered, takenAddresses } from './parts/new-ct-names.ts';
+import { type NewGuest, newcomers, newcomersIntent } from './parts/new-ct-people.ts';
 import { choosePlace, type Place } from './parts/new-ct-place.ts';
 import { freeJobId, mayReplicate } from './parts/replication.ts';
 import { noSpareNode } from './parts/risks.ts';
 import { readSchedule } from './parts/schedule.ts';
-import { mebibytes, size, usedOf } from './parts/units.ts';
+import { size, usedOf } from './parts/units.ts';
 
 const takes = {
   hostname: options.hostname,
@@ -28,6 +28,11 @@ const takes = {
   start: options.optional(options.yesNo('start', 'Start it when it is made; default: yes')),
   replicate: options.optional(options.replicate),
   tags: options.optional(options.tags),
+  person: options.optional(options.people),
+  sudo: options.optional(options.yesNo('sudo', 'Whether those people may become root in it; default: no')),
+  expires: options.optional(options.expires, 'How long those people get in; default: as the config says'),
+  docker: options.optional(options.yesNo('docker', 'Let Docker run in it (nesting and keyctl); default: no')),
+  setup: options.optional(options.setup),
 };
 
 type Wanted = Values<typeof takes>;
@@ -39,15 +44,16 @@ export const ctCreate = defineCommand({
     'ct create hostname:robotoff node:ovh1',
     'ct create robotoff ovh1 memory:4G disk:20 replicate:ovh3',
     'ct create hostname:scratch start:no replicate:no tags:test',
+    'ct create hostname:metabase person:@alice sudo:yes docker:yes setup:base',
   ],
   options: takes,
   positional: ['hostname', 'node'],
   action: 'ct.create',
   risk: 'disruptive',
-  version: 1,
+  version: 2,
   plan: (wanted, context) => plan(wanted, context),
-  preview: (plan) => preview(plan),
-  result: (plan, run) => result(plan, run),
+  preview: (plan) => newCtPreview(plan),
+  result: (plan, run) => newCtResult(plan, run),
 });
 
 async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
@@ -57,23 +63,34 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
   const membership = await view.membership();
   const quorum = quorate(membership, what);
   await freeHostname(hostname, context, what);
-  const place = await choosePlace(wanted, context, what);
+  const start = wanted.start ?? true;
+  const hands = handsFor(wanted, start, context, what);
+  const setup = wanted.setup === undefined ? undefined : findSetup(wanted.setup, context, what);
+  const people = await newcomers(wanted, context, what);
+  const place = await choosePlace({ ...wanted, hands }, context, what);
   const taken = await takenAddresses(context);
   const numbered = await chooseNumber(wanted.vmid, taken, context, what);
   const { vmid, address } = numbered;
   const job = place.replicaOn === undefined ? undefined : await planJob(vmid, place.replicaOn, context, what);
   const tags = [...new Set([...house.ct.tags, ...(wanted.tags ?? [])])];
   const size = { cores: wanted.cores ?? house.ct.cores, memory: wanted.memory ?? house.ct.memory };
-  const start = wanted.start ?? true;
   const guest = { node: place.node.name, type: 'lxc', vmid, name: hostname } as const;
+  const mac = people ? macFor(vmid, hostname, context) : undefined;
+  const made: NewGuest = { ...guest, cluster: view.name, mac: mac ?? '', ip: address.ip };
+  const extra = insideSteps(wanted.docker ?? false, setup, people, made);
+  await nodesAgree([...extra.before, ...extra.after], context);
+  const params = parameters(hostname, place, { ...numbered, mac }, size, tags, context);
+  const create = createCtStep(place.node.name, vmid, hostname, params);
   const steps: PlannedStep[] = [
-    createCtStep(place.node.name, vmid, hostname, parameters(hostname, place, numbered, size, tags, context)),
+    { ...create, byHand: [...unlockHint(made, context), ...(create.byHand ?? [])] },
+    ...extra.before,
     ...(start ? [startStep(guest, { undo: true })] : []),
     ...(job ? [addReplicationStep(job.id, job.target, job.schedule, `Replicating to ${job.target}`)] : []),
+    ...extra.after,
   ];
   return {
     command: 'ct create',
-    version: 1,
+    version: 2,
     cluster: view.name,
     target: {
       kind: 'guest',
@@ -110,6 +127,10 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       replicateTo: job?.target ?? null,
       replicationJob: job?.id ?? null,
       schedule: job?.schedule ?? null,
+      mac: mac ?? null,
+      access: people ? newcomersIntent(people) : null,
+      docker: wanted.docker ?? false,
+      setup: setup ? setupIntent(setup) : null,
     },
     guards: [
       quorum,
@@ -122,7 +143,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       ...observations(place),
       ...(job?.unchecked ? [{ label: 'Token rights', value: job.unchecked }] : []),
     ],
-    risks: risks(numbered, taken.unread, membership, context),
+    risks: [...risks(numbered, taken.unread, membership, context), ...(people?.risks ?? [])],
     steps,
     reserves: [
       `vmid/${view.name}/${vmid}`,
@@ -138,7 +159,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
 function parameters(
   hostname: string,
   place: Place,
-  { address }: Numbered,
+  { address, mac }: Numbered & { readonly mac: string | undefined },
   size: { readonly cores: number; readonly memory: number },
   tags: readonly string[],
   { house, asker }: PlanContext,
@@ -151,7 +172,7 @@ function parameters(
     cores: size.cores,
     memory: size.memory,
     swap: ct.swap,
-    net0: `name=eth0,bridge=${place.bridge},ip=${address.cidr},gw=${ct.gateway}`,
+    net0: `name=eth0,bridge=${place.bridge},ip=${address.cidr},gw=${ct.gateway}${mac ? `,hwaddr=${mac}` : ''}`,
     ...(ct.nameserver ? { nameserver: ct.nameserver } : {}),
     ...(ct.searchdomain ? { searchdomain: ct.searchdomain } : {}),
     unprivileged: ct.unprivileged ? 1 : 0,
@@ -213,53 +234,4 @@ function observations({ node, storage }: Place): Plan['observations'] {
     { label: `Free on ${storage.id}`, value: storage.free === undefined ? 'unknown' : size(storage.free) },
     { label: `Memory of ${node.name}`, value: `${usedOf(node.memoryUsed, node.memoryTotal)} used` },
   ];
-}
-
-function preview(plan: Plan): Card {
-  const text = (key: string) => intentText(plan, key);
-  const { intent } = plan;
-  const tags = plan.target.tags ?? [];
-  const prefix = `/${text('address').split('/')[1]}`;
-  return {
-    title: plan.title,
-    tone: plan.risks.length > 0 ? 'warning' : 'plain',
-    lines: [
-      `${text('address')} ${text('bridge')} gw ${text('gateway')}${intent['gatewayInside'] ? '' : ` (outside ${prefix}!)`}`,
-      `${text('templateName')}, ${text('cores')} ${text('cores') === '1' ? 'core' : 'cores'}, ${mebibytes(Number(intent['memoryMiB']))}, swap ${text('swapMiB')}`,
-      `${text('diskGiB')} GiB ${text('storage')}`,
-      [
-        intent['unprivileged'] ? 'unprivileged' : 'PRIVILEGED',
-        ...(intent['onboot'] ? ['onboot'] : []),
-        intent['protection'] ? 'protection' : 'NO protection',
-        intent['start'] ? 'starts now' : 'stays off',
-      ].join(', '),
-      intent['replicateTo'] ? `Replicate ${text('replicateTo')} ${text('schedule')}; HA: no` : 'NOT replicated; HA: no',
-      'No root password: people come in by SSH keys',
-      ...(tags.length > 0 || intent['pool']
-        ? [
-            [
-              ...(tags.length > 0 ? [`tags ${tags.join(' ')}`] : []),
-              ...(intent['pool'] ? [`pool ${text('pool')}`] : []),
-            ].join(', '),
-          ]
-        : []),
-    ],
-    facts: plan.observations,
-  };
-}
-
-function result(plan: Plan, run: RunRecord): Card {
-  const text = (key: string) => intentText(plan, key);
-  const { start, replicateTo } = plan.intent;
-  return resultCard(
-    `CT ${text('vmid')} ${text('hostname')} ${start ? 'runs' : 'is made, not started,'} on ${text('node')}`,
-    run,
-    [
-      `${text('address')} on ${text('bridge')}, gateway ${text('gateway')}`,
-      `No root password yet: ssh root@${text('node')}, then pct enter ${text('vmid')}`,
-      replicateTo
-        ? `Replicates to ${text('replicateTo')} ${text('schedule')} (job ${text('replicationJob')}); the first, full copy starts with its next run`
-        : 'Not replicated: it lives only on this node',
-    ],
-  );
 }

@@ -386,3 +386,27 @@ export const overwrite = yesNo(
   'overwrite',
   'Put it in place and keep the one there now under another name; default: beside it',
 );
+
+/** Several people, each as in {@link person}. */
+export const people = option<readonly string[]>({
+  summary: 'Who gets in with their GitHub keys: mentions or names, separated by commas',
+  example: 'person:@alice',
+  completes: 'person',
+  read: (text) => {
+    const all = text.split(/[,;\s]+/).filter((one) => one !== '');
+    if (all.length === 0) return { problem: 'nobody is named in it' };
+    return all.length <= 10
+      ? { value: [...new Set(all)] }
+      : { problem: `${all.length} people are named, 10 are allowed` };
+  },
+});
+
+/** A script of the config, by its name there. */
+export const setup = option<string>({
+  summary: 'Script of the config to run in it when it is up',
+  example: 'setup:base',
+  read: (text) =>
+    /^[a-z0-9][a-z0-9_-]{0,39}$/i.test(text)
+      ? { value: text }
+      : { problem: `${shown(text)} is not the name of a script: letters, digits, - and _` },
+});

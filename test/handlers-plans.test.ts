@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { commands } from '../handlers/index.ts';
 import type { ChangeCommand } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
+import type { KeysSeen } from '../src/contracts/github.ts';
 import { fingerprint, isApiCall, type Plan } from '../src/contracts/plan.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import type { NodeView, ZfsSnapshot } from '../src/contracts/shell.ts';
 import { type Around, commandNamed, house, noRecords, planOf, refusalOf } from './views/ask.ts';
+import { filesOn, fileVersion, restoredBefore } from './views/fake-files.ts';
 import { fakeNodes, zfsOf, zfsSnapshot } from './views/fake-nodes.ts';
 import { type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
 import { goldenJson } from './views/golden.ts';
@@ -44,6 +46,11 @@ function killed(vmid: number, more: Partial<RequestRecord> = {}): Around {
   };
 }
 
+const older = fileVersion('autodaily261114020001', 36, 'timeout 60;\n');
+const file = { vmid: '103', path: '/etc/nginx/nginx.conf', from: older.from, overwrite: 'yes' };
+const nodes = filesOn({ versions: { ovh1: [fileVersion('live', 0, 'timeout 1;\n'), older] } });
+const restored = restoredBefore(await planOf('file restore', file, fourNodes(), { nodes }));
+
 /** Each changing command in a normal case: its plan and both cards are golden files. */
 type Normal = readonly [Readonly<Record<string, string>>, (world: FakeWorld) => void, Around?];
 const normal: Readonly<Record<string, Normal>> = {
@@ -54,6 +61,8 @@ const normal: Readonly<Record<string, Normal>> = {
   'ct stop': [{ vmid: '117' }, () => {}],
   'ct reboot': [{ vmid: '103', timeout: '2m' }, () => {}],
   'ct unlock': [{ vmid: '110' }, (world) => (world.guests[1] = { ...world.guests[1]!, lock: 'create' }), killed(110)],
+  'file restore': [file, () => {}, { nodes }],
+  'file undo': [{ run: 'r-7' }, () => {}, { nodes, records: restored }],
   'vm start': [{ vmid: '200' }, (world) => (world.guests[3] = { ...world.guests[3]!, status: 'stopped' })],
   'vm shutdown': [{ vmid: '200' }, () => {}],
   'vm stop': [{ vmid: '200' }, () => {}],
@@ -204,6 +213,161 @@ describe('ct create', () => {
     const around = { house: { ...house, ct: { ...house.ct, replicateTo: [] } } };
     expect((await create({}, fourNodes(), around)).intent['replicateTo']).toBeNull();
     expect((await create({ replicate: 'ovh2' }, fourNodes(), around)).intent['replicateTo']).toBe('ovh2');
+  });
+});
+
+describe('ct create with people, Docker and a script', () => {
+  const rich = { person: '@alice, bob', sudo: 'yes', docker: 'yes', setup: 'base', node: 'ovh1', expires: '4h' };
+  const keysOf = (login: string): KeysSeen => ({
+    login,
+    id: login.length,
+    keys: [{ type: 'ssh-ed25519', fingerprint: `SHA256:${login}`, line: `ssh-ed25519 AAAA${login}` }],
+    refused: [],
+    at: NOW,
+    fresh: true,
+  });
+  const gone = async ({ verb }: { readonly verb: string }) =>
+    verb.startsWith('ct.')
+      ? fail('not-found', { what: 'not looked at', why: 'it is not on this node', next: 'ask the node it is on' })
+      : { would: [] };
+  const around: Around = {
+    nodes: fakeNodes(['ovh1'], { dryRun: gone }),
+    github: { keys: async (login) => keysOf(login) },
+    findPerson: async (text) => {
+      const id = text.replace('@', '');
+      return ['alice', 'bob', 'carol'].includes(id)
+        ? { id, name: id, ...(id === 'carol' ? {} : { github: id }) }
+        : undefined;
+    },
+  };
+  const create = (given: Readonly<Record<string, string>>, more: Around = {}, world = fourNodes()) =>
+    planOf('ct create', { hostname: 'newbie', ...given }, world, { ...around, ...more });
+  const refused = (given: Readonly<Record<string, string>>, more: Around = {}) =>
+    refusalOf('ct create', { hostname: 'newbie', ...given }, fourNodes(), { ...around, ...more });
+
+  test('features before the start, people when it runs; the script first where sudo may have to come with it', async () => {
+    const names = async (given: Readonly<Record<string, string>>) =>
+      (await create(given)).steps.map(({ name }) => name);
+    expect(await names({ ...rich, person: 'alice' })).toEqual([
+      ...['create', 'features', 'start', 'replicate', 'setup', 'account', 'keys', 'jump', 'book'],
+    ]);
+    expect(await names({ ...rich, person: 'alice', sudo: 'no' })).toEqual([
+      ...['create', 'features', 'start', 'replicate', 'account', 'keys', 'jump', 'book', 'setup'],
+    ]);
+    expect((await names(rich)).slice(5)).toEqual([
+      ...['account alice', 'keys alice', 'jump alice', 'book alice', 'account bob', 'keys bob', 'jump bob', 'book bob'],
+    ]);
+  });
+
+  test('what is inside goes with the container; the way in and the book are taken back by themselves', async () => {
+    const { steps } = await create({ ...rich, person: 'alice' });
+    const gone = steps.filter(({ goesWith }) => goesWith === 'create');
+    expect(gone.map(({ name }) => name)).toEqual(['features', 'setup', 'account', 'keys']);
+    expect(gone.every(({ undo }) => undo === undefined)).toBe(true);
+    const jump = steps.find(({ name }) => name === 'jump')!;
+    expect(jump.undo?.[0]?.call).toMatchObject({ verb: 'jump.keys.set', args: { lines: [] } });
+    expect(steps.find(({ name }) => name === 'book')?.undo?.[0]?.call).toMatchObject({ shelf: 'grants', value: null });
+  });
+
+  test('the grant is bound to the network card the container gets, also when it is planned again', async () => {
+    const plan = await create(rich);
+    const mac = String(plan.intent['mac']);
+    expect(mac).toMatch(/^BC:24:11(:[0-9A-F]{2}){3}$/);
+    expect(paramsOf(plan)['net0']).toContain(`hwaddr=${mac}`);
+    const book = plan.steps.find(({ name }) => name === 'book alice')!.call;
+    expect(book).toMatchObject({
+      value: { identity: mac, vmid: 100, until: '{until:14400}', jump: { address: '10.1.0.100' } },
+    });
+    const later = await create(rich, { previous: plan, now: NOW + 120_000 });
+    expect(fingerprint(later)).toBe(fingerprint(plan));
+    expect((await create(rich, { now: NOW + 1000 })).intent['mac']).not.toBe(mac);
+  });
+
+  test('the card names keys, lease, way in and the sum of the script, and never the script', async () => {
+    const command = commandNamed('ct create') as ChangeCommand;
+    const plan = await create(rich);
+    const { lines } = command.preview(plan);
+    expect(lines).toContain('alice: 1 key, sudo, jump ovh1, for 4 h');
+    expect(lines).toContain('SHA256:alice');
+    expect(lines?.join('\n')).toContain(`Runs base in it: 21 bytes, SHA-256 ${house.scripts['base']!.sha256}`);
+    expect(lines).toContain('When it ends badly, all of this is taken back and the container destroyed');
+    expect(JSON.stringify(command.preview(plan))).not.toContain('echo ready');
+    expect(plan.risks).toContainEqual({ code: 'sudo', says: 'alice, bob may do everything in it, as root' });
+    const run = { id: 'r-1', state: 'done', steps: [], left: [], approvedAt: NOW } as const;
+    const done = command.result(plan, run);
+    expect(done.lines).toContain('alice, bob can log in until 20261115T170211Z, with sudo:');
+    expect(done.code).toContain('ssh -J bascule-jump@jump.example.org alice@10.1.0.100');
+  });
+
+  test('another key, script or lease is another plan', async () => {
+    const before = fingerprint(await create(rich));
+    const other = (login: string) => ({ ...keysOf(login), keys: keysOf(`${login}2`).keys });
+    expect(fingerprint(await create(rich, { github: { keys: async (login) => other(login) } }))).not.toBe(before);
+    const scripts = { base: { text: '#!/bin/sh\necho other\n', sha256: 'ab' } };
+    expect(fingerprint(await create(rich, { house: { ...house, scripts } }))).not.toBe(before);
+    expect(fingerprint(await create({ ...rich, expires: '5h' }))).not.toBe(before);
+  });
+
+  test('old and weak keys are dangers people see', async () => {
+    const seen = {
+      ...keysOf('alice'),
+      fresh: false,
+      stale: 'GitHub is down, as of 2 h ago',
+      refused: [{ why: 'RSA below 2048 bits', type: 'ssh-rsa' }],
+    };
+    const plan = await create({ person: 'alice', node: 'ovh1' }, { github: { keys: async () => seen } });
+    expect(plan.risks.map(({ code }) => code)).toEqual(['stale-keys', 'weak-keys']);
+  });
+
+  test('without a node it goes where the bot has hands, and a named one without them is refused with what it needs', async () => {
+    const nodes = fakeNodes(['ovh3'], { dryRun: gone });
+    const at = { ...house, ssh: { ...house.ssh, jump: undefined } } as typeof house;
+    expect((await create({ docker: 'yes' }, { nodes, house: at })).target.node).toBe('ovh3');
+    const { kind, why, next } = await refused({ docker: 'yes', setup: 'base', node: 'ovh2' }, { nodes, house: at });
+    expect(kind).toBe('unavailable');
+    expect(why).toBe('setup:, docker: need SSH access to ovh2, which the bot has not: no API token may do that');
+    expect(next).toContain('bascule setup node');
+  });
+
+  test('what the node would refuse is known before anything is made', async () => {
+    const nodes = fakeNodes(['ovh1'], {
+      dryRun: async () =>
+        fail('forbidden', { what: 'nothing was done', why: 'this node does not allow ct.script', next: 'add it' }),
+    });
+    expect((await refused({ setup: 'base', node: 'ovh1' }, { nodes })).why).toContain('does not allow ct.script');
+    const noJump = fakeNodes(['ovh1'], {
+      dryRun: async () =>
+        fail('not-found', { what: 'nothing', why: 'there is no account bascule-jump', next: 'set up' }),
+    });
+    expect((await refused({ person: 'alice', node: 'ovh1' }, { nodes: noJump })).why).toContain('no account');
+  });
+
+  // biome-ignore format: this is a table
+  test.each<[string, Readonly<Record<string, string>>, RegExp]>([
+    ['people in one that stays off', { person: 'alice', start: 'no' }, /person: can only be done in a container that runs/],
+    ['a script in one that stays off', { setup: 'base', start: 'no' }, /setup: can only be done/],
+    ['sudo for nobody', { sudo: 'yes' }, /sudo: is for people, and none is named/],
+    ['somebody unknown', { person: 'zoe' }, /nobody here is called zoe/],
+    ['somebody without a login', { person: 'carol' }, /carol is not linked to a GitHub login/],
+    ['too long a lease', { person: 'alice', expires: '60d' }, /may last 30 d at most/],
+    ['a script the config has not', { setup: 'nope' }, /the config has no script nope/],
+    ['a name of every object', { setup: 'constructor' }, /the config has no script constructor/],
+  ])('%s is refused', async (_what, given, why) => {
+    expect((await refused({ node: 'ovh1', ...given })).why).toMatch(why);
+  });
+
+  test('a script that a plan would change is refused: what is approved is what runs', async () => {
+    const scripts = {
+      base: { text: '#!/bin/bash\necho ${run}\n', sha256: 'ab' },
+      py: { text: 'print(1)', sha256: 'cd' },
+    };
+    expect((await refused({ setup: 'base' }, { house: { ...house, scripts } })).why).toContain('holds {run}');
+    expect((await refused({ setup: 'py' }, { house: { ...house, scripts } })).why).toContain('does not begin with #!/');
+  });
+
+  test('Docker in a privileged container is refused', async () => {
+    const privileged = { ...house, ct: { ...house.ct, unprivileged: false } };
+    expect((await refused({ docker: 'yes' }, { house: privileged })).why).toContain('would open the node');
   });
 });
 

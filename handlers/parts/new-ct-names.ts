@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Guest } from '../../src/contracts/cluster.ts';
 import type { PlanContext } from '../../src/contracts/command.ts';
 import { Failed, fail } from '../../src/contracts/failure.ts';
@@ -152,4 +153,15 @@ async function checkedNumber(
   if (address.ip === house.ct.gateway) fail('conflict', { what, why: `${address.ip} is the gateway`, next });
   notReserved(context, `address/${view.name}/${address.ip}`, `the address ${address.ip}`, what, next);
   return { vmid, address };
+}
+
+/**
+ * A network card of our own choice, since a grant is bound to it before the container is there. Other each time, and
+ * the same when planned again.
+ */
+export function macFor(vmid: number, hostname: string, { previous, view, clock }: PlanContext): string {
+  const before = previous?.intent['mac'];
+  if (typeof before === 'string' && previous?.target.vmid === vmid) return before;
+  const hash = createHash('sha256').update(`${view.name} ${vmid} ${hostname} ${clock.now()}`).digest('hex');
+  return `BC:24:11:${hash.slice(0, 2)}:${hash.slice(2, 4)}:${hash.slice(4, 6)}`.toUpperCase();
 }

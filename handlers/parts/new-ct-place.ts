@@ -13,6 +13,8 @@ export interface Wish {
   readonly storage?: string;
   readonly disk?: number;
   readonly replicate?: boolean | string;
+  /** Options that only the node's helper can carry out, for the refusal of a node without it. */
+  readonly hands?: readonly string[];
 }
 
 export interface Place {
@@ -78,6 +80,7 @@ async function placeOn(
 ): Promise<Place> {
   const { view, house } = context;
   const up = online(node, nodes, what);
+  withHands(node, wish.hands ?? [], context, what);
   const [templates, storages, bridges] = await Promise.all([
     view.templates(node.name),
     view.storages(node.name),
@@ -110,6 +113,15 @@ async function placeOn(
       ...(replica?.guards ?? []),
     ],
   };
+}
+
+function withHands(node: Node, hands: readonly string[], context: PlanContext, what: string): void {
+  if (hands.length === 0 || context.nodes.has(node.name)) return;
+  fail('unavailable', {
+    what,
+    why: `${hands.join(', ')} ${hands.length === 1 ? 'needs' : 'need'} SSH access to ${node.name}, which the bot has not: no API token may do that`,
+    next: `choose another node, leave ${hands.length === 1 ? 'it' : 'them'} out, or give access: bascule setup node prints what ${node.name} needs`,
+  });
 }
 
 /** The newest whose name, file or volume id begins as wanted; the one planned before while it is still there. */
