@@ -92,6 +92,8 @@ export class Outbox {
     const chat = this.#chats.get(message.place.platform);
     if (!chat) return;
     if (message.posted) {
+      // The wish looked like the one before.
+      if (message.shows >= message.version) return;
       await chat.update(message.posted, message.card).catch((error: unknown) => this.#gone(key, error));
       await this.#store.delivered(key, message.posted, message.version);
       return;

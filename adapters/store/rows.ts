@@ -128,5 +128,6 @@ export function toMessage(row: Tables['messages']): Message {
     version: Number(row.version),
     ...(row.posted_json ? { posted: JSON.parse(row.posted_json) } : {}),
     perhaps: Number(row.sending) === 1 && !row.posted_json,
+    shows: Number(row.delivered),
   };
 }

@@ -160,6 +160,8 @@ export interface Message {
   readonly posted?: Posted;
   /** A first send was begun and its answer never seen. */
   readonly perhaps: boolean;
+  /** The version that was delivered last; 0 before the first. */
+  readonly shows: number;
 }
 
 /** A command behind a button of a notice. */
