@@ -153,10 +153,15 @@ export class Run {
     const left: string[] = [];
     for (const [n, planned] of this.#request.plan.steps.entries()) {
       const row = this.#rows.find((candidate) => candidate.n === n);
-      if (planned.goesWith === undefined || row?.state !== 'done') continue;
+      if (planned.goesWith === undefined || !row || row.state === 'pending' || row.state === 'undone') continue;
       const taker = this.#rows.find((other) => other.n < UNDO_FROM && other.name === planned.goesWith);
-      if (taker?.state === 'undone') await this.#write({ ...row, state: 'undone' }, 'undone');
-      else if (row.ours) left.push(`${planned.name} stays with it: ${row.note}`);
+      const done = row.state === 'done';
+      if (taker?.state === 'undone') {
+        if (done) await this.#write({ ...row, state: 'undone' }, 'undone');
+        continue;
+      }
+      const there = await this.#isThere(planned, row);
+      if (there.state !== 'no') left.push(`${planned.name} stays with it: ${there.evidence}`);
     }
     return left;
   }

@@ -126,7 +126,7 @@ export class Telling {
       title: `${step.says}: ${step.state}`,
       tone: step.state === 'done' ? 'plain' : 'bad',
       lines: step.note.split('\n').slice(0, 5),
-      ...(log.length > 0 ? { code: [log.slice(-15).join('\n')] } : {}),
+      ...(log.length > 0 ? { code: [log.slice(-40).join('\n')] } : {}),
       ...(step.upid === undefined ? {} : { footer: step.upid }),
     };
     const place: Place = {

@@ -416,3 +416,48 @@ test('an API call that is lost between node steps is looked for as ever', async 
   expect(request.state).toBe('in-doubt');
   expect(node.read('root/etc/passwd')).toContain('bob:');
 });
+
+describe('a step', () => {
+  const container: PlannedStep = { ...api, name: 'create', says: 'Creating CT 103' };
+  const inside = (step: PlannedStep): PlannedStep => ({ ...step, goesWith: 'create' });
+
+  test('inside a container goes with the container, and is not taken back by itself', async () => {
+    await approved([container, inside(makeAccount), inside(setKeys), foreign]);
+    expect(await finish()).toMatchObject({ state: 'failed', left: [] });
+    expect(shell.changes()).toEqual(['ct.user.ensure', 'ct.keys.set', 'ct.user.ensure']);
+    const states = (await store.steps('r1')).map(({ name, state }) => `${name} ${state}`);
+    expect(states.slice(0, 3)).toEqual(['create undone', 'account undone', 'keys undone']);
+  });
+
+  test('inside a container that stays is named', async () => {
+    await approved([container, inside(makeAccount), inside(foreign)]);
+    const refusal = failure('refused', { what: 'w', why: 'it is protected', next: 'n', sent: 'refused' });
+    let calls = 0;
+    const hands: Partial<Cluster> = {
+      send: async () => {
+        calls += 1;
+        if (calls > 1) throw new Failed(refusal);
+        return {};
+      },
+      probe: async () => ({ state: 'absent', evidence: 'it is there' }),
+    };
+    const { left } = await finish(runner({ hands }));
+    expect(left.join('\n')).toContain('Disabling it again did not work: it is protected');
+    expect(left.join('\n')).toContain('account stays with it: account made, without sudo');
+    expect(left.join('\n')).not.toContain('foreign');
+  });
+
+  test('that stands for itself fails for itself, and stays when another fails', async () => {
+    await approved([{ ...makeAccount, alone: true }, { ...foreign, alone: true }, setKeys, note]);
+    const request = await finish();
+    expect(request).toMatchObject({ state: 'failed', left: [] });
+    expect(request.note).toContain('1 of 4 steps did not work');
+    expect(await steps()).toMatchObject({ account: 'done true 1', foreign: 'failed false 1', keys: 'done true 1' });
+    expect(await store.bookEntry('grants', 'off/103/bob')).toBeDefined();
+
+    await approved([{ ...makeAccount, alone: true }, note, foreign], 'r2');
+    await finish();
+    expect(await store.request('r2')).toMatchObject({ state: 'failed' });
+    expect(node.read('root/etc/passwd')).toContain('bob:');
+  });
+});
