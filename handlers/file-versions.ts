@@ -41,7 +41,7 @@ async function answer(wanted: string, path: FilePath, context: ReadContext): Pro
     lines: [
       ...(gone(found) ? ['It is not there now'] : []),
       ...(alike + left > 0 ? [`Not shown: ${rest(alike, left)}`] : []),
-      ...(found.absent > 0 ? [`Not in ${found.absent} other snapshots and backups`] : []),
+      ...(found.absent > 0 ? [`Without it: ${found.absent} of the snapshots and backups`] : []),
       ...found.troubles.slice(0, 3).map(({ from, why, real }) => `${from}: ${why}${real ? `, really ${real}` : ''}`),
       ...found.missing.map((line) => `Not looked at: ${line}`),
     ],

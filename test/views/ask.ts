@@ -103,6 +103,7 @@ export interface Around {
   readonly records?: Records;
   readonly menu?: readonly MenuEntry[];
   readonly nodes?: NodeView;
+  readonly may?: ReadContext['may'];
   readonly books?: Books;
   readonly github?: Pick<Github, 'keys'>;
   readonly findPerson?: FindPerson;
@@ -183,7 +184,7 @@ export async function answerOf(
     view: fakeView(world, around.sees),
     sites: around.sites ?? [],
     menu: around.menu ?? menuOf(commands),
-    may: () => true,
+    may: around.may ?? (() => true),
     records: around.records ?? noRecords,
     clusters: [world.name],
     house: around.house ?? house,

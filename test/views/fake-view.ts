@@ -197,6 +197,7 @@ const rootfs = (vmid: number): Volume => ({
   volid: `local-zfs:subvol-${vmid}-disk-0`,
   size: '8G',
   replicate: true,
+  mountpoint: '/',
 });
 
 function detailed(guest: FakeGuest): GuestDetail {
