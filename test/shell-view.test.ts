@@ -5,7 +5,7 @@ import { nodeView } from '../adapters/shell/view.ts';
 import type { Json } from '../src/contracts/plan.ts';
 import type { NodeRequest, RequestLimits, Shell } from '../src/contracts/shell.ts';
 import { type NodeWorld, openNode } from './bascule-node/world.ts';
-import { furnish, type HelperShell, helperShell, keyLine } from './helper-shell.ts';
+import { furnish, keyLine, type PerlShell, perlShell } from './perl-shell.ts';
 import { failureOf } from './shell-world.ts';
 import { hurried } from './world.ts';
 
@@ -13,11 +13,11 @@ import { hurried } from './world.ts';
 
 describe('the real helper is understood', () => {
   let node: NodeWorld;
-  let shell: HelperShell;
+  let shell: PerlShell;
   beforeEach(() => {
     node = openNode();
     furnish(node);
-    shell = helperShell(node);
+    shell = perlShell(node);
     const root = join(node.folder, 'subvol-103-disk-0');
     mkdirSync(join(root, '.zfs/snapshot/autohourly220602000007/etc'), { recursive: true });
     mkdirSync(join(root, 'etc'));

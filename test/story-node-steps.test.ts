@@ -13,14 +13,14 @@ import { makeLog } from '../src/log.ts';
 import { Runner } from '../src/runner.ts';
 import type { RunnerSide } from '../src/runner-parts.ts';
 import { type NodeWorld, openNode } from './bascule-node/world.ts';
-import { furnish, type HelperShell, helperShell, keyLine } from './helper-shell.ts';
+import { furnish, keyLine, type PerlShell, perlShell } from './perl-shell.ts';
 
 /** Runs whose steps are done by the real helper on a node, by the API and by our own books, on a real store. */
 
 const APPROVED = Date.UTC(2026, 10, 21, 8, 0, 0, 250);
 const key = keyLine();
 let node: NodeWorld;
-let shell: HelperShell;
+let shell: PerlShell;
 let store: SqlStore;
 let now: number;
 let ended: { step: StoredStep; log: readonly string[] }[];
@@ -30,7 +30,7 @@ let broken: unknown[];
 beforeEach(async () => {
   node = openNode();
   furnish(node);
-  shell = helperShell(node);
+  shell = perlShell(node);
   store = await openStore({ file: ':memory:' });
   await store.lead(() => undefined);
   now = APPROVED + 60_000;

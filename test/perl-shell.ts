@@ -17,7 +17,7 @@ export interface Trouble {
   readonly first?: () => void;
 }
 
-export interface HelperShell extends Shell {
+export interface PerlShell extends Shell {
   /** In the order they were made, whatever became of them; looks of probes too. */
   readonly asked: { readonly node: string; readonly verb: string; readonly mode: string; readonly args: Json }[];
   /** `ct.keys.set`, `file.stat` … of the changes only. */
@@ -26,8 +26,8 @@ export interface HelperShell extends Shell {
 }
 
 /** The real helper as the node `ovh1`, reached over a connection that breaks when it is told to. */
-export function helperShell(node: NodeWorld): HelperShell {
-  const asked: HelperShell['asked'][number][] = [];
+export function perlShell(node: NodeWorld): PerlShell {
+  const asked: PerlShell['asked'][number][] = [];
   const troubles: Trouble[] = [];
   const lost = (verb: string): Failed =>
     new Failed(
