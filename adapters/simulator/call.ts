@@ -1,4 +1,5 @@
 import type { Access } from './access.ts';
+import type { Disks } from './disks.ts';
 import type { Effects, Faults } from './faults.ts';
 import type { ClusterState, Guest, NodeState } from './state.ts';
 import type { Tasks } from './tasks.ts';
@@ -41,6 +42,7 @@ export interface Call {
   access: Access;
   faults: Faults;
   effects: Effects;
+  disks: Disks;
   /** The node whose listener was asked. */
   entry: string;
   /** The node that does the work: the one named in the path, else the entry. */

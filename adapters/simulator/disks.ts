@@ -116,6 +116,7 @@ export class Disks {
   /** Volumes of the world as it began: their containers are older than it. */
   readonly #old: ReadonlySet<Volume>;
   readonly #facts = new Map<number, Omit<SeedFacts, 'at'>>();
+  readonly #archives = new Map<Volume, string>();
   #folder: string | undefined;
   #count = 0;
 
@@ -199,31 +200,44 @@ export class Disks {
     target.receive(source);
   }
 
-  #factsOf(disk: Disk): Omit<SeedFacts, 'at'> {
-    const had = this.#facts.get(disk.vmid);
-    if (had && this.#old.has(disk.volume)) return had;
-    const guest = this.#world.guest(disk.vmid);
-    const old = this.#old.has(disk.volume);
+  #factsOf(vmid: number, old: boolean, ctime: number): Omit<SeedFacts, 'at'> {
+    const had = old ? this.#facts.get(vmid) : undefined;
+    if (had) return had;
+    const guest = this.#world.guest(vmid);
     const address = /(?:^|,)ip=([^,/]+)/.exec(String(guest?.config.net0 ?? ''))?.[1] ?? '127.0.1.1';
     const facts = {
-      vmid: disk.vmid,
-      hostname: guest ? guestName(guest) : `CT${disk.vmid}`,
+      vmid,
+      hostname: guest ? guestName(guest) : `CT${vmid}`,
       address,
-      born: old ? this.#began - 60 * 86_400 : disk.volume.ctime,
+      born: old ? this.#began - 60 * 86_400 : ctime,
       began: this.#began,
       people: guest && old ? this.#people(guest) : [],
     };
-    this.#facts.set(disk.vmid, facts);
+    if (old) this.#facts.set(vmid, facts);
     return facts;
   }
 
   /** A new folder with the untouched files as they were at that moment (epoch seconds). */
-  seeded(disk: Disk, at: number): string {
+  seeded({ volume, vmid, name }: Disk, at: number): string {
+    const facts = this.#factsOf(vmid, this.#old.has(volume), volume.ctime);
+    return this.#seed(facts, at, /-disk-0(\.raw)?$/.test(name));
+  }
+
+  #seed(facts: Omit<SeedFacts, 'at'>, at: number, root: boolean): string {
     const folder = this.#newFolder();
-    const facts = { ...this.#factsOf(disk), at: Math.min(at, this.#began) };
-    const moment = { ...facts, at: Math.max(facts.at, facts.born) };
-    if (/-disk-0(\.raw)?$/.test(disk.name)) writeSeed(folder, moment);
+    const moment = { ...facts, at: Math.max(Math.min(at, this.#began), facts.born) };
+    if (root) writeSeed(folder, moment);
     else writeDataSeed(folder, moment);
+    return folder;
+  }
+
+  /** The files in a container's backup; backups are as old as the world, or older. */
+  archived(backup: Volume): string {
+    let folder = this.#archives.get(backup);
+    if (folder === undefined) {
+      folder = this.#seed(this.#factsOf(backup.vmid ?? 0, true, backup.ctime), backup.ctime, true);
+      this.#archives.set(backup, folder);
+    }
     return folder;
   }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, renameSync, rmdirSync, rmSync, type Stats } from 'node:fs';
+import { mkdirSync, renameSync, rmdirSync, type Stats } from 'node:fs';
 import { copyTree, hostPath, look } from './disk-tree.ts';
 import { type HandsCall, type Verbs, verb } from './hands.ts';
 import { badInput, fault, visible } from './hands-answer.ts';
@@ -145,6 +145,7 @@ function restore(args: Restore, call: HandsCall): object {
   for (const name of [names.temporary, names.beside, names.kept])
     if (stands(place, name))
       fault('conflict', what, `${toldPath(place, name)} is there already`, 'try again with another time');
+  mustFit(place, source, what, call);
   copyIn(args, place, names, source, fresh, keep, call);
   if (call.would) return {};
   const now = stands(place, fresh)!;
@@ -181,16 +182,6 @@ function copyIn(
   const preserve = '--preserve=mode,ownership,timestamps,links,xattr';
   const copy = ['cp', '-dRx', preserve, '--reflink=auto', '--sparse=auto', '--', files.snapshot + names.target];
   files.does([...copy, `${folder}/`], () => {
-    if (!fits(place, source, call)) {
-      rmSync(hostPath(files.root, names.temporary), { recursive: true });
-      const said = `cp: error writing '${visible(`${folder}/${names.name}`, 300)}': No space left on device (exit code 1)`;
-      fault(
-        'conflict',
-        'nothing was restored',
-        `the volume is full: ${said}`,
-        'free some space and try again; nothing was changed',
-      );
-    }
     copyTree(source.root, source.relative, files.root, `${names.temporary}/${names.name}`);
   });
   if (keep) files.moves(names.target, names.kept);
@@ -199,10 +190,13 @@ function copyIn(
 }
 
 /** Whether the storage has room for it, as the rest of the simulator counts. */
-function fits(place: Place, source: Seen, { hands }: HandsCall): boolean {
+function mustFit(place: Place, source: Seen, what: string, { hands }: HandsCall): void {
   const storage = hands.world.state.storages.get(place.disk.volume.storage)!;
-  const bytes = source.stat.isDirectory() ? weigh(source.root, source.relative).bytes : source.stat.size;
-  return storage.total - hands.world.used(hands.node, storage) >= bytes;
+  const need = source.stat.isDirectory() ? weigh(source.root, source.relative).bytes : source.stat.size;
+  const free = storage.total - hands.world.used(hands.node, storage);
+  if (need <= free) return;
+  const why = `the volume is full: it takes ${need} bytes, ${free} are free`;
+  fault('conflict', what, why, 'free some space and try again; nothing was changed');
 }
 
 interface Undo {

@@ -6,9 +6,11 @@ import type { Route } from './call.ts';
 import { makeCertificate } from './certificate.ts';
 import { realClock } from './clock.ts';
 import { clusterRoutes } from './cluster.ts';
+import { addHiddenSnapshots, addPbs, handMade } from './demo-past.ts';
 import { demoWorld } from './demo-world.ts';
 import { Disks } from './disks.ts';
 import { Effects, Faults } from './faults.ts';
+import { fileRestoreRoutes } from './file-restore.ts';
 import { guestRoutes } from './guest-api.ts';
 import { haRoutes } from './ha-api.ts';
 import { createRoutes } from './lxc-create.ts';
@@ -39,6 +41,7 @@ export type {
   TaskFault,
   TaskMatch,
 } from './faults.ts';
+export type { SimulatedGithub } from './github.ts';
 export type { Hands, HandsConfig, HandsLine, ScriptEnd } from './hands.ts';
 export type { SeenRequest } from './server.ts';
 export { Simulator } from './simulator.ts';
@@ -67,6 +70,12 @@ export interface SimulatorOptions {
   unreachableMs?: number;
   /** Also opens an sshd for every node, with the stand-in of bascule-node behind it. */
   ssh?: SshOptions;
+  /** Also starts a small GitHub on loopback where alice, oscar and nina have keys. */
+  github?: boolean;
+  /** A Proxmox Backup Server as storage `pbs`, with container backups that can be looked into. */
+  pbs?: boolean;
+  /** The containers have a past: snapshots that no API shows, and accounts that somebody made by hand. */
+  past?: boolean;
 }
 
 /** Everything that is served, for both versions. */
@@ -85,6 +94,7 @@ export const routes = (fingerprint: string): Route[] => [
   ...backupRoutes,
   ...snapshotRoutes,
   ...qemuRoutes,
+  ...fileRestoreRoutes,
 ];
 
 /** Starts the world and one HTTPS listener per node. */
@@ -94,10 +104,13 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const world = buildWorld(options.world ?? demoWorld(options.pve), options.pve, clock);
   const faults = new Faults();
   const effects = new Effects();
-  const disks = new Disks(world);
+  if (options.pbs) addPbs(world);
+  if (options.past) addHiddenSnapshots(world);
+  const github = options.github ? await (await import('./github.ts')).startGithub() : undefined;
+  const disks = new Disks(world, options.past ? ({ vmid }) => handMade(vmid, github) : undefined);
   const taskMs = options.taskMs ?? 400;
   const tasks = new Tasks(world, faults, taskMs);
-  const sim = new Simulation({ world, tasks, access: new Access(clock), faults, effects });
+  const sim = new Simulation({ world, tasks, access: new Access(clock), faults, effects, disks });
   const names = [...world.nodes.keys()];
   const certificate = makeCertificate(
     [...names, 'localhost'],
@@ -118,7 +131,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     await listener.listen();
     listeners.set(name, listener);
   }
-  const ssh = options.ssh && (await openSsh(sim, disks, host, options.ssh));
+  const ssh = options.ssh && (await openSsh(sim, host, options.ssh));
   return new Simulator({
     taskMs,
     speed: options.speed ?? 10,
@@ -127,14 +140,14 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     requests,
     fingerprint: certificate.fingerprint,
     certificate: certificate.cert,
-    disks,
     ssh,
+    github,
   });
 }
 
 /** Loaded only when wanted: its library is as large as all of the rest. */
-async function openSsh(sim: Simulation, disks: Disks, host: string, options: SshOptions): Promise<SshSide> {
-  const side = new (await import('./ssh-side.ts')).SshSide(sim, disks, host, options);
+async function openSsh(sim: Simulation, host: string, options: SshOptions): Promise<SshSide> {
+  const side = new (await import('./ssh-side.ts')).SshSide(sim, host, options);
   await side.listen();
   return side;
 }

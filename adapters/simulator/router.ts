@@ -7,6 +7,16 @@ export interface Answer {
   reason: string;
   /** Undefined: no body at all. */
   body?: unknown;
+  /** A body that is no JSON. */
+  bytes?: Buffer;
+}
+
+/** What a route gives instead of data when the answer is a file. */
+export class Bytes {
+  readonly bytes: Buffer;
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
 }
 
 interface Compiled {
@@ -52,7 +62,10 @@ export class Router {
     params: Record<string, string>,
   ): Promise<Answer> {
     try {
-      return { status: 200, reason: 'OK', body: await this.#run(entry, method, path, authorization, params) };
+      const body = await this.#run(entry, method, path, authorization, params);
+      return body instanceof Bytes
+        ? { status: 200, reason: 'OK', bytes: body.bytes }
+        : { status: 200, reason: 'OK', body };
     } catch (error) {
       if (error instanceof ApiError) return errorAnswer(error);
       throw error;
@@ -86,6 +99,7 @@ export class Router {
       access: this.#sim.access,
       faults: this.#sim.faults,
       effects: this.#sim.effects,
+      disks: this.#sim.disks,
       entry,
       node: world.node(entry),
       state: world.viewFrom(entry),
@@ -97,6 +111,7 @@ export class Router {
     const errors = verify(route.rules, params, world.pve);
     if (errors.size > 0) throw badParameters(Object.fromEntries(errors));
     const result = await route.run(call);
+    if (result instanceof Bytes) return result;
     return result instanceof Paged
       ? { data: result.data, ...(result.total > 0 && { total: result.total }) }
       : { data: result ?? null };

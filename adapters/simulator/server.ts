@@ -146,7 +146,7 @@ export class Listener {
     seen.status = answer.status;
     if (response.destroyed) return;
     const close = answer.status >= 400;
-    const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
+    const text = answer.bytes ?? (answer.body === undefined ? '' : JSON.stringify(answer.body));
     response.shouldKeepAlive = !close;
     response.writeHead(answer.status, answer.reason, {
       'Cache-Control': 'max-age=0',
@@ -155,6 +155,7 @@ export class Listener {
       Connection: close ? 'close' : 'Keep-Alive',
       'Content-Length': Buffer.byteLength(text),
       ...(answer.body !== undefined && { 'Content-Type': 'application/json;charset=UTF-8' }),
+      ...(answer.bytes && { 'Content-Type': 'application/octet-stream' }),
     });
     response.end(seen.method === 'HEAD' ? '' : text);
   }

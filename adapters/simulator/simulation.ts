@@ -1,5 +1,6 @@
 import type { Access } from './access.ts';
 import { ApiError, type Caller } from './call.ts';
+import type { Disks } from './disks.ts';
 import type { Effects, Faults } from './faults.ts';
 import type { ClusterState } from './state.ts';
 import type { Tasks } from './tasks.ts';
@@ -12,15 +13,17 @@ export class Simulation {
   readonly access: Access;
   readonly faults: Faults;
   readonly effects: Effects;
+  readonly disks: Disks;
   /** What the others get when they pass a call on to this node although it is there (595 refused, 596 hangs). */
   readonly proxyTrouble = new Map<string, { status: number; reason: string }>();
 
-  constructor(parts: Pick<Simulation, 'world' | 'tasks' | 'access' | 'faults' | 'effects'>) {
+  constructor(parts: Pick<Simulation, 'world' | 'tasks' | 'access' | 'faults' | 'effects' | 'disks'>) {
     this.world = parts.world;
     this.tasks = parts.tasks;
     this.access = parts.access;
     this.faults = parts.faults;
     this.effects = parts.effects;
+    this.disks = parts.disks;
   }
 
   login(state: ClusterState, authorization: string | undefined): Caller {

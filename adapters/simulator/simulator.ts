@@ -9,6 +9,7 @@ import type {
   TaskFault,
   TaskMatch,
 } from './faults.ts';
+import type { SimulatedGithub } from './github.ts';
 import { crmRoundMs, HaManager } from './ha.ts';
 import type { Hands } from './hands.ts';
 import { ReplicationScheduler } from './replication.ts';
@@ -41,6 +42,7 @@ export class Simulator {
   /** The files of the containers. */
   readonly disks: Disks;
   readonly #ssh: SshSide | undefined;
+  readonly #github: SimulatedGithub | undefined;
   #darkness: 'refuse' | 'hang' = 'refuse';
 
   constructor(parts: {
@@ -51,8 +53,8 @@ export class Simulator {
     certificate: string;
     taskMs: number;
     speed: number;
-    disks: Disks;
     ssh?: SshSide;
+    github?: SimulatedGithub;
   }) {
     this.#sim = parts.sim;
     this.#listeners = parts.listeners;
@@ -66,8 +68,9 @@ export class Simulator {
     this.certificate = parts.certificate;
     this.#ha = new HaManager(this.world, this.tasks, this.effects, parts.speed || 10);
     this.#scheduler = new ReplicationScheduler(this.world, { runMs: parts.taskMs });
-    this.disks = parts.disks;
+    this.disks = parts.sim.disks;
     this.#ssh = parts.ssh;
+    this.#github = parts.github;
     this.world.onPowerLoss.push((node) => this.#told(this.#goDark(node.name, this.#darkness)));
     this.world.onPowerUp.push((node) => this.#told(this.#comeBack(node.name)));
     if (parts.speed > 0) {
@@ -145,6 +148,12 @@ export class Simulator {
   #shell(): SshSide {
     if (!this.#ssh) throw new Error('this simulator was started without ssh');
     return this.#ssh;
+  }
+
+  /** The GitHub beside the cluster: `apiUrl`, `keys`, `setKeys`. */
+  get github(): SimulatedGithub {
+    if (!this.#github) throw new Error('this simulator was started without github');
+    return this.#github;
   }
 
   /** Where a node's sshd is: host, port, fingerprint of its host key. */
@@ -300,7 +309,11 @@ export class Simulator {
     for (const cancel of this.#rounds) cancel();
     this.#scheduler.stop();
     this.tasks.stop();
-    await Promise.all([...[...this.#listeners.values()].map((each) => each.close()), this.#ssh?.close()]);
+    await Promise.all([
+      ...[...this.#listeners.values()].map((each) => each.close()),
+      this.#ssh?.close(),
+      this.#github?.close(),
+    ]);
     this.disks.close();
   }
 }

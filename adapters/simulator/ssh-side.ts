@@ -1,4 +1,3 @@
-import type { Disks } from './disks.ts';
 import { Hands } from './hands.ts';
 import { pretendScript } from './hands-script.ts';
 import { verbs } from './hands-verbs.ts';
@@ -23,10 +22,10 @@ export class SshSide {
   readonly calls: SeenCall[] = [];
   readonly #listeners: Map<string, SshListener>;
 
-  constructor(sim: Simulation, disks: Disks, host: string, options: SshOptions) {
+  constructor(sim: Simulation, host: string, options: SshOptions) {
     const key = newSshKey();
     this.key = key.private;
-    const { world, tasks, effects, faults } = sim;
+    const { world, tasks, effects, faults, disks } = sim;
     const common = {
       world,
       tasks,

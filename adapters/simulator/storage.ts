@@ -69,7 +69,7 @@ function content(call: Call): unknown[] {
       size: volume.size,
       ctime: volume.ctime,
       ...(volume.vmid !== undefined && { vmid: volume.vmid }),
-      ...(volume.content === 'backup' && { subtype: volume.volid.includes('-lxc-') ? 'lxc' : 'qemu' }),
+      ...(volume.content === 'backup' && { subtype: /-lxc-|backup\/ct\//.test(volume.volid) ? 'lxc' : 'qemu' }),
       ...(volume.notes !== undefined && { notes: volume.notes }),
     }));
 }
