@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { openGithub } from '../adapters/github/index.ts';
 import { connectProxmox } from '../adapters/proxmox/index.ts';
 import { connectNodes } from '../adapters/shell/connect.ts';
@@ -20,15 +20,14 @@ import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
 import { Failed, fail } from './contracts/failure.ts';
 import type { Judge } from './contracts/policy.ts';
-import type { ShellConnection } from './contracts/shell.ts';
+import type { Shell, ShellConnection } from './contracts/shell.ts';
 import type { Store } from './contracts/store.ts';
 import { explain } from './explain.ts';
 import { serveHealth } from './health.ts';
 import { readHouses } from './house.ts';
 import { type Log, makeLog } from './log.ts';
 import { roleTable } from './people.ts';
-import { makeRegistry } from './registry.ts';
-import { type Config, configSchema } from './settings.ts';
+import { type ClusterConfig, type Config, configSchema } from './settings.ts';
 
 /** The one file that knows everyone: it reads the config, connects the parts and starts them. */
 
@@ -38,6 +37,10 @@ const USAGE = `bascule – chat-ops for Proxmox VE
   bascule start --config FILE [--health PORT] the real thing; /healthz and /readyz on loopback
   bascule setup slack --config FILE           prints the app manifest to paste into Slack
   bascule setup discord --config FILE         registers the slash commands on your server
+  bascule setup node --config FILE            what a node needs for SSH grants and files, to read
+    [--script | --ansible DIR]                the same as one script, or as an Ansible role
+    [--cluster NAME] [--public-key FILE] [--vmids 100-199,205] [--from ADDRESS,…]
+  bascule doctor --config FILE                looks at everything, one line each, with a remedy
   bascule policy check --config FILE          reads and validates the policies
   bascule policy explain 'ct destroy' --config FILE [--person ID] [--tag TAG] [--channel ID] [--cluster NAME]
                                               who may, and with whose yes; by role without --person
@@ -75,18 +78,21 @@ export function connectShells(config: Config, clock: Clock, log: Log, wires: Clo
   return Object.entries(config.clusters).flatMap(([cluster, { shell }]) => {
     if (!shell) return [];
     const told = log.child({ cluster });
-    const { key, agent, jump, nodes, user } = shell;
-    const opened = openShell({
-      nodes,
-      user,
-      ...(key === undefined ? {} : { key }),
-      ...(agent === undefined ? {} : { agent }),
-      ...(jump ? { jump } : {}),
-      sha256: nodeProgramSha256(),
-      clock: wires,
-      log: told,
-    });
-    return [connectNodes(cluster, opened, clock)];
+    return [connectNodes(cluster, shellOf(shell, wires, told), clock)];
+  });
+}
+
+export function shellOf(shell: NonNullable<ClusterConfig['shell']>, clock: Clock, log: Log): Shell {
+  const { key, agent, jump, nodes, user } = shell;
+  return openShell({
+    nodes,
+    user,
+    ...(key === undefined ? {} : { key }),
+    ...(agent === undefined ? {} : { agent }),
+    ...(jump ? { jump } : {}),
+    sha256: nodeProgramSha256(),
+    clock,
+    log,
   });
 }
 
@@ -100,17 +106,19 @@ export interface OpenParts {
   /** All there are, unless told (tests). */
   readonly automations?: readonly Automation[];
   readonly clock: Clock;
+  /** Rules how long GitHub may take; `clock` unless told (tests, whose clocks hurry). */
+  readonly wires?: Clock;
   readonly log: Log;
   readonly onBroken: (error: unknown) => void;
 }
 
 /** The bot with all its commands and policies, not started yet. */
 export function assemble(parts: OpenParts): Bot {
-  const { config, store, clock, log } = parts;
+  const { config, store, clock, log, wires = clock } = parts;
   const github = openGithub({
     ...config.github,
     ...(config.github.ca ? { ca: readFileSync(config.github.ca, 'utf8') } : {}),
-    clock,
+    clock: { now: () => clock.now(), wait: (ms, signal) => wires.wait(ms, signal) },
     remember: {
       async read(login) {
         const kept = await store.setting(`github/${login}`);
@@ -232,10 +240,10 @@ export interface DemoOptions {
   readonly log?: Log;
 }
 
-/** Four people of a small team; ids are those of the web chat. */
+/** Four people of a small team; ids are those of the web chat. Nina has keys on GitHub too, and nobody linked her yet. */
 const DEMO_PEOPLE = [
-  { id: 'alice', name: 'Alice', roles: ['admin'], about: 'admin' },
-  { id: 'oscar', name: 'Oscar', roles: ['operator'], about: 'operator' },
+  { id: 'alice', name: 'Alice', roles: ['admin'], about: 'admin', github: 'alice' },
+  { id: 'oscar', name: 'Oscar', roles: ['operator'], about: 'operator', github: 'oscar' },
   { id: 'nina', name: 'Nina', roles: ['operator'], about: 'operator' },
   { id: 'vera', name: 'Vera', roles: ['viewer'], about: 'viewer, may only look' },
 ] as const;
@@ -249,17 +257,33 @@ export async function startDemo(options: DemoOptions = {}) {
     pve: options.pve ?? '9.2',
     taskMs: options.taskMs ?? 1200,
     unreachableMs: 300,
+    ssh: { programSha256: nodeProgramSha256() },
+    github: true,
+    pbs: true,
+    past: true,
   });
+  const { github } = simulator;
+  const [kept = '', lost = ''] = github.keys('alice');
   const panel: Panel = {
-    title: 'Nodes',
-    switches: async () =>
-      simulator.nodes.map((id) => ({
+    title: 'Nodes and keys',
+    switches: async () => [
+      ...simulator.nodes.map((id) => ({
         id,
         label: id,
         on: simulator.world.node(id).powered,
         hint: simulator.world.node(id).powered ? 'Pull the plug' : 'Plug it in again',
       })),
-    flip: (id, on) => (on ? simulator.plug(id) : simulator.unplug(id)),
+      {
+        id: 'key',
+        label: 'Alice’s second key',
+        on: github.keys('alice').includes(lost),
+        hint: github.keys('alice').includes(lost) ? 'Take it away from GitHub' : 'Put it on GitHub again',
+      },
+    ],
+    flip: async (id, on) => {
+      if (id === 'key') github.setKeys('alice', on ? [kept, lost] : [kept]);
+      else await (on ? simulator.plug(id) : simulator.unplug(id));
+    },
   };
   const web = createWeb({
     host: '127.0.0.1',
@@ -278,10 +302,33 @@ export async function startDemo(options: DemoOptions = {}) {
         zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
         channels: ['ops'],
         sites: { Roubaix: ['ovh1', 'ovh2'], Strasbourg: ['ovh3', 'ovh4'] },
-        house: { ct: { replicateTo: ['ovh3', 'ovh1'] } },
+        alerts: [{ web: 'ops' }],
+        shell: {
+          user: simulator.sshUser,
+          key: simulator.sshKey,
+          nodes: Object.fromEntries(
+            simulator.nodes.map((node) => {
+              const { host, port, hostKey } = simulator.ssh(node);
+              return [node, { host, port, hostKeys: [hostKey] }];
+            }),
+          ),
+        },
+        house: {
+          ct: { replicateTo: ['ovh3', 'ovh1'] },
+          ssh: { jump: { node: 'ovh1', host: 'ovh1.example.org' } },
+          snapshots: [{ tags: ['db'], keep: { hourly: '36h', daily: '5d' } }],
+        },
       },
     },
-    people: Object.fromEntries(DEMO_PEOPLE.map(({ id, name, roles }) => [id, { name, web: id, roles: [...roles] }])),
+    github: { apiUrl: github.apiUrl },
+    // Whoever takes a key away in the demo should not wait for the hour.
+    automations: { 'key-drift': { schedule: '* * * * *' }, 'queued-grants': { schedule: '* * * * *' } },
+    people: Object.fromEntries(
+      DEMO_PEOPLE.map(({ id, name, roles, ...more }) => [
+        id,
+        { name, web: id, roles: [...roles], ...('github' in more ? { github: more.github } : {}) },
+      ]),
+    ),
     store: { file: ':memory:' },
   });
   const store = await openStore({ file: ':memory:' });
@@ -307,55 +354,16 @@ export async function startDemo(options: DemoOptions = {}) {
   };
 }
 
-/** The manifest is what tokens come from, so neither they nor the file need to exist yet. */
-const secretsLater: NodeJS.ProcessEnv = new Proxy(process.env, { get: (env, name: string) => env[name] || 'later' });
-
-async function setup(platform: string | undefined, file: string): Promise<void> {
-  const config =
-    platform === 'slack'
-      ? existsSync(file)
-        ? readConfig(file, secretsLater)
-        : configSchema.parse({ clusters: {} })
-      : readConfig(file);
-  const registry = makeRegistry(commands, Object.keys(config.clusters), clusterOption);
-  if (platform === 'slack') {
-    const { slackManifest } = await import('../adapters/slack/manifest.ts');
-    const root = config.slack?.command ?? '/pve';
-    process.stdout.write(
-      `${JSON.stringify(slackManifest(registry.menu, root, config.slack?.publicUrl ? { url: config.slack.publicUrl } : { socket: true }), null, 2)}\n`,
-    );
-    return;
-  }
-  if (platform !== 'discord')
-    return fail('bad-input', {
-      what: 'Nothing was set up',
-      why: `there is no set-up for ${platform ?? 'nothing'}`,
-      next: 'bascule setup slack, or bascule setup discord',
-    });
-  if (!config.discord)
-    return fail('bad-input', {
-      what: 'No commands were registered',
-      why: 'the config has no discord:',
-      next: 'add it, see README.md',
-    });
-  const { register, told } = await import('../adapters/discord/index.ts');
-  const said = await register(
-    {
-      botToken: config.discord.botToken,
-      guildId: config.discord.guild,
-      apiUrl: config.discord.apiUrl,
-    },
-    registry.menu,
-  );
-  process.stdout.write(`${told(said).join('\n')}\n`);
-}
-
 async function main(argv: readonly string[]): Promise<void> {
   const { values, positionals } = readArguments(argv);
   const [verb, noun] = positionals;
   if (values.help || verb === undefined || verb === 'help') return void process.stdout.write(USAGE);
   if (verb === 'start') return start(values.config, portOf(values.health, '--health'));
-  if (verb === 'setup') return setup(noun, values.config);
+  if (verb === 'setup') return (await import('./main-setup.ts')).setup(noun, values);
+  if (verb === 'doctor') {
+    if (!(await (await import('./main-setup.ts')).doctor(values.config))) process.exitCode = 1;
+    return;
+  }
   if (verb === 'demo') {
     const port = portOf(values.port, '--port');
     const demo = await startDemo({ ...(port === undefined ? {} : { port }), pve: pveOf(values.pve) });

@@ -133,7 +133,7 @@ describe('what has changed', () => {
 
   test('a lease holds until its end, and one without an end for ever', () => {
     expect([grant(), grant({ until: '20261121T080000Z' })].map((one) => holds(one, NOW))).toEqual([true, false]);
-    const { until: _, ...endless } = grant();
+    const endless: Pick<Grant, 'until'> = {};
     expect(holds(endless, NOW)).toBe(true);
   });
 });

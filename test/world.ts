@@ -377,6 +377,7 @@ async function openBot({ config, simulator, slack, logged, clock, options }: Bot
     shells: connectShells(config, clock, log, systemClock),
     ...(options.automations ? { automations: options.automations } : {}),
     clock,
+    wires: systemClock,
     log,
     onBroken: (error) => {
       logged.push(`BROKEN ${String((error as Error)?.stack ?? error)}`);

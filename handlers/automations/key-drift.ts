@@ -133,7 +133,7 @@ class Watch {
   async #takeAway(person: string, changes: readonly Change[], told: Told): Promise<string | undefined> {
     const { house, view } = this.#context;
     const gone = changes.filter(({ removed }) => removed.some(({ refused }) => refused === undefined));
-    if (house.ssh.removedKeys !== 'apply' || gone.length === 0) return undefined;
+    if (house.ssh.removedKeys !== 'apply' || gone.length === 0) return told.note;
     const guests = await view.guests();
     const running = gone.filter(({ grant }) =>
       guests.some((one) => one.vmid === grant.vmid && one.status === 'running'),

@@ -26,7 +26,10 @@ export function changedCard(who: Who, changes: readonly Change[], note?: string)
     lines: [
       ...diffLines(changes),
       `On: ${placesOf(changes.map(({ grant }) => grant))}`,
-      note ?? `Nothing changed yet. Ask ${who.name} outside chat first`,
+      ...(note === undefined ? [`Nothing changed yet. Ask ${who.name} outside chat first`] : [note]),
+      ...(note !== undefined && changes.some(({ added }) => added.length > 0)
+        ? [`New keys were not added. Ask ${who.name} outside chat first`]
+        : []),
     ],
   };
 }

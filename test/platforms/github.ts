@@ -39,6 +39,8 @@ export interface GithubPlatform {
   /** Requests left in this hour without a token. */
   left: number;
   person(login: string, ...keys: string[]): GithubPerson;
+  /** The same account with other keys. */
+  change(login: string, ...keys: string[]): void;
   organization(login: string): void;
   rename(from: string, to: string): void;
   remove(login: string): void;
@@ -149,6 +151,11 @@ export async function githubPlatform(now: () => number): Promise<GithubPlatform>
     avatarsTell: true,
     left: 60,
     person: (login, ...keys) => add(login, 'User', keys),
+    change(login, ...keys) {
+      const person = people.get(login.toLowerCase());
+      if (!person) throw new Error(`there is no ${login} to change`);
+      person.keys = keys;
+    },
     organization: (login) => {
       add(login, 'Organization', []);
     },
