@@ -1,0 +1,116 @@
+import { type Grant, grantKey, QUEUE, readShelf } from '../../src/contracts/books.ts';
+import type { Guest } from '../../src/contracts/cluster.ts';
+import type { PlanContext } from '../../src/contracts/command.ts';
+import { fail } from '../../src/contracts/failure.ts';
+import { type Plan, stampTime } from '../../src/contracts/plan.ts';
+import { guestLabel } from '../../src/contracts/steps.ts';
+import { guestTarget } from './cards.ts';
+import { reachable, unlocked } from './checks.ts';
+import { shortType } from './drift.ts';
+import { grantOf, rehearse, wayIntent } from './grant-plan.ts';
+import { accessOf, grantSteps } from './grants.ts';
+import { accountIn, identityOf, running } from './inside.ts';
+import { dequeueStep, type Queued, queuedSchema } from './queue.ts';
+
+/** What waits for a person and a container; throws not-found when nothing does. */
+export async function queuedFor(
+  kind: Queued['kind'],
+  wanted: { readonly person: string; readonly vmid: number },
+  { books, findPerson, view }: PlanContext,
+  what: string,
+): Promise<Queued> {
+  const person = (await findPerson(wanted.person))?.id ?? wanted.person.replace(/^@/, '');
+  const all = await readShelf(books, QUEUE, queuedSchema);
+  return (
+    all.find(
+      ({ kind: its, grant }) =>
+        its === kind && grant.cluster === view.name && grant.vmid === wanted.vmid && grant.person === person,
+    ) ?? fail('not-found', { what, why: `nothing of ${person} waits for it`, next: 'nothing to do' })
+  );
+}
+
+/** Exactly what was approved while the container did not run: these keys, this sudo, what is left of the lease. */
+export async function planQueued(
+  wanted: { readonly person: string; readonly vmid: string },
+  context: PlanContext,
+): Promise<Plan> {
+  const { view, books, nodes, clock, root, house, zone } = context;
+  const guest = await view.findGuest(wanted.vmid, 'lxc');
+  const what = `what waited for ${guestLabel(guest)} was not done`;
+  const entry = await queuedFor('grant', { person: wanted.person, vmid: guest.vmid }, context, what);
+  const { grant } = entry;
+  const guards = [await reachable(guest, context, what), unlocked(guest, what), running(guest, what)];
+  const detail = await view.guestDetail(guest);
+  const base = {
+    command: 'ssh grant',
+    version: 1,
+    cluster: view.name,
+    target: guestTarget(guest, { ...(detail.mac ? { identity: detail.mac } : {}), protected: detail.protection }),
+    guards,
+    observations: [],
+    risks: [{ code: 'queued', says: `approved as request ${grant.id}, when it did not run` }],
+    reserves: [`grant/${view.name}/${guest.vmid}`],
+    locks: [`guest/${view.name}/${guest.vmid}`],
+  };
+  const moot = await whyMoot(grant, identityOf(detail, what), context);
+  const intent = intentOf(grant, guest);
+  if (moot !== undefined) {
+    return {
+      ...base,
+      title: `Forget that ${grant.person} was to be let into ${guestLabel(guest)}: ${moot}`,
+      intent: { ...intent, moot },
+      steps: [dequeueStep(grant, entry, 'queue')],
+    };
+  }
+  const before = await grantOf(books, grantKey(grant.cluster, grant.vmid, grant.user));
+  const known = before?.identity === grant.identity ? before : undefined;
+  const { user } = accountIn(
+    await nodes.users(guest.node, guest.vmid),
+    grant.user,
+    { guest, person: grant.person, keys: grant.fingerprints, ...(known ? { before: known } : {}) },
+    what,
+    root,
+  );
+  const steps = grantSteps(accessOf({ ...grant, id: known?.id ?? grant.id }, guest.node), {
+    ...(user ? { account: user, adopt: !user.ours } : {}),
+    ...(before ? { before } : {}),
+  });
+  await rehearse(steps, user !== undefined, nodes);
+  const left = Math.floor((stampTime(grant.until ?? '') - clock.now()) / 1000);
+  return {
+    ...base,
+    title: `Let ${grant.person} (github ${grant.login}) into ${guestLabel(guest)}, which runs now`,
+    intent: {
+      ...intent,
+      account: user ? 'is there' : 'new',
+      ...wayIntent(grant.jump ? { jump: grant.jump } : { none: 'none was approved' }, house),
+      zone,
+    },
+    observations: Number.isFinite(left) ? [{ label: 'Lease left', value: `${Math.floor(left / 60)} min` }] : [],
+    steps: [...steps, dequeueStep(grant, entry, 'queue')],
+  };
+}
+
+const intentOf = (grant: Grant, guest: Guest): Plan['intent'] => ({
+  guest: guestLabel(guest),
+  node: guest.node,
+  person: grant.person,
+  name: grant.person,
+  login: grant.login,
+  githubId: grant.githubId,
+  user: grant.user,
+  keys: grant.fingerprints.map((print, n) => `${print} ${shortType(grant.lines[n] ?? '')}`),
+  sudo: grant.sudo,
+  ...(grant.until === undefined ? {} : { until: grant.until }),
+});
+
+/** Why nobody wants it any more: the lease is over, the guest is another one, or the person left or is somebody else. */
+async function whyMoot(grant: Grant, identity: string, context: PlanContext): Promise<string | undefined> {
+  const { clock, findPerson } = context;
+  if (grant.until !== undefined && stampTime(grant.until) <= clock.now()) return 'the lease ended while it waited';
+  if (grant.identity !== identity) return 'another guest has its number now';
+  const who = await findPerson(grant.person);
+  if (who?.github?.toLowerCase() !== grant.login.toLowerCase())
+    return 'the person is not linked to that login any more';
+  return undefined;
+}
