@@ -15,12 +15,12 @@ import {
 } from '../../src/contracts/store.ts';
 import * as books from './books.ts';
 import { append, firstBrokenLink, toEntry } from './chain.ts';
+import * as journal from './journal.ts';
 import * as messages from './messages.ts';
 import { migrate } from './migrations.ts';
 import { holdSession, openPostgres } from './postgres.ts';
 import * as requests from './requests.ts';
 import { Taken } from './requests.ts';
-import { fromStep, fromVote, toStep } from './rows.ts';
 import { type Tables, text } from './schema.ts';
 import { holdFile, openSqlite } from './sqlite.ts';
 
@@ -157,47 +157,24 @@ export class SqlStore implements Store {
     });
   }
 
-  async request(id: string) {
-    const rows = await this.#db.selectFrom('requests').selectAll().where('id', '=', id).execute();
-    return (await requests.withVotes(this.#db, rows))[0];
+  request(id: string) {
+    return requests.byId(this.#db, id);
   }
 
-  async requests(filter: RequestFilter) {
-    let query = this.#db
-      .selectFrom('requests')
-      .selectAll()
-      .orderBy('created_at', 'desc')
-      .limit(filter.limit ?? 100);
-    if (filter.states) query = query.where('state', 'in', [...filter.states]);
-    if (filter.cluster !== undefined) query = query.where('cluster', '=', filter.cluster);
-    if (filter.requester !== undefined) query = query.where('requester', '=', filter.requester);
-    if (filter.since !== undefined) query = query.where('created_at', '>=', filter.since);
-    return requests.withVotes(this.#db, await query.execute());
+  requests(filter: RequestFilter) {
+    return requests.list(this.#db, filter);
   }
 
-  async button(ref: string) {
-    const row = await this.#db.selectFrom('buttons').selectAll().where('ref', '=', ref).executeTakeFirst();
-    return row && { ...row, verb: row.verb as NewRequest['buttons'][number]['verb'], typed: row.typed ?? undefined };
+  button(ref: string) {
+    return requests.button(this.#db, ref);
   }
 
-  async reserved(cluster: string, except = '') {
-    const rows = await this.#db.selectFrom('slots').select('name').where('request', '!=', except).execute();
-    return new Set(rows.map((row) => row.name).filter((name) => name.split('/')[1] === cluster));
+  reserved(cluster: string, except = '') {
+    return requests.reserved(this.#db, cluster, except);
   }
 
   async vote(request: string, vote: Vote, audit: readonly NewAudit[], denied?: MovePatch): Promise<boolean> {
-    return this.#asLeader(async (tx) => {
-      if ((await requests.stateOf(tx, request)) !== 'waiting') return false;
-      const inserted = await tx
-        .insertInto('votes')
-        .values(fromVote(request, vote))
-        .onConflict((c) => c.doNothing())
-        .executeTakeFirst();
-      if (Number(inserted.numInsertedOrUpdatedRows ?? 0) === 0) return false;
-      if (denied) await requests.end(tx, request, 'denied', denied);
-      await append(tx, audit);
-      return true;
-    });
+    return this.#asLeader((tx) => requests.vote(tx, request, vote, audit, denied));
   }
 
   async move(
@@ -207,20 +184,7 @@ export class SqlStore implements Store {
     patch: MovePatch,
     audit: readonly NewAudit[],
   ): Promise<boolean> {
-    return this.#asLeader(async (tx) => {
-      const current = await requests.stateOf(tx, request);
-      if (!current || !from.includes(current)) return false;
-      await requests.end(tx, request, to, patch);
-      const persons = patch.dropVotes ?? [];
-      if (persons.length > 0)
-        await tx
-          .deleteFrom('votes')
-          .where('request', '=', request)
-          .where('person', 'in', [...persons])
-          .execute();
-      await append(tx, audit);
-      return true;
-    });
+    return this.#asLeader((tx) => requests.move(tx, request, from, to, patch, audit));
   }
 
   async lock(request: string, locks: readonly string[]): Promise<string | undefined> {
@@ -233,41 +197,20 @@ export class SqlStore implements Store {
     });
   }
 
-  async steps(request: string): Promise<readonly StoredStep[]> {
-    return (await this.#db.selectFrom('steps').selectAll().where('request', '=', request).orderBy('n').execute()).map(
-      toStep,
-    );
+  steps(request: string) {
+    return journal.steps(this.#db, request);
   }
 
   async writeStep(step: StoredStep, audit: readonly NewAudit[]): Promise<void> {
-    await this.#asLeader(async (tx) => {
-      const row = fromStep(step);
-      await tx
-        .insertInto('steps')
-        .values(row)
-        .onConflict((c) => c.columns(['request', 'n']).doUpdateSet(row))
-        .execute();
-      await append(tx, audit);
-    });
+    await this.#asLeader((tx) => journal.writeStep(tx, step, audit));
   }
 
   async askToStop(request: string, audit: readonly NewAudit[]): Promise<boolean> {
-    return this.#asLeader(async (tx) => {
-      const { numUpdatedRows } = await tx
-        .updateTable('requests')
-        .set({ stop_asked: 1 })
-        .where('id', '=', request)
-        .where('state', '=', 'running')
-        .executeTakeFirst();
-      if (Number(numUpdatedRows) === 0) return false;
-      await append(tx, audit);
-      return true;
-    });
+    return this.#asLeader((tx) => journal.askToStop(tx, request, audit));
   }
 
-  async stopAsked(request: string): Promise<boolean> {
-    const row = await this.#db.selectFrom('requests').select('stop_asked').where('id', '=', request).executeTakeFirst();
-    return Number(row?.stop_asked ?? 0) === 1;
+  stopAsked(request: string) {
+    return journal.stopAsked(this.#db, request);
   }
 
   wish(message: { readonly key: string; readonly place: Place; readonly card: Card; readonly at: number }) {

@@ -1,9 +1,9 @@
 import type { Kysely, Transaction } from 'kysely';
 import { fail } from '../../src/contracts/failure.ts';
-import type { RequestRecord, RequestState } from '../../src/contracts/records.ts';
-import type { MovePatch, NewRequest } from '../../src/contracts/store.ts';
+import type { RequestRecord, RequestState, Vote } from '../../src/contracts/records.ts';
+import type { Button, MovePatch, NewAudit, NewRequest, RequestFilter } from '../../src/contracts/store.ts';
 import { append } from './chain.ts';
-import { fromRequest, toRequest, toVote } from './rows.ts';
+import { fromRequest, fromVote, toRequest, toVote } from './rows.ts';
 import { type Tables, text } from './schema.ts';
 
 /** Requests with their votes, buttons, and the names and locks they hold. */
@@ -121,4 +121,75 @@ export async function withVotes(db: Kysely<Tables>, rows: readonly Tables['reque
       posted.find((message) => message.key === `card/${row.id}`)?.posted_json,
     ),
   );
+}
+
+export async function byId(db: Kysely<Tables>, id: string): Promise<RequestRecord | undefined> {
+  const rows = await db.selectFrom('requests').selectAll().where('id', '=', id).execute();
+  return (await withVotes(db, rows))[0];
+}
+
+export async function list(db: Kysely<Tables>, filter: RequestFilter): Promise<readonly RequestRecord[]> {
+  let query = db
+    .selectFrom('requests')
+    .selectAll()
+    .orderBy('created_at', 'desc')
+    .limit(filter.limit ?? 100);
+  if (filter.states) query = query.where('state', 'in', [...filter.states]);
+  if (filter.cluster !== undefined) query = query.where('cluster', '=', filter.cluster);
+  if (filter.requester !== undefined) query = query.where('requester', '=', filter.requester);
+  if (filter.since !== undefined) query = query.where('created_at', '>=', filter.since);
+  return withVotes(db, await query.execute());
+}
+
+export async function button(db: Kysely<Tables>, ref: string): Promise<Button | undefined> {
+  const row = await db.selectFrom('buttons').selectAll().where('ref', '=', ref).executeTakeFirst();
+  return row && { ...row, verb: row.verb as Button['verb'], typed: row.typed ?? undefined };
+}
+
+export async function reserved(db: Kysely<Tables>, cluster: string, except: string): Promise<ReadonlySet<string>> {
+  const rows = await db.selectFrom('slots').select('name').where('request', '!=', except).execute();
+  return new Set(rows.map((row) => row.name).filter((name) => name.split('/')[1] === cluster));
+}
+
+/** False when the vote was there already or the request is over. */
+export async function vote(
+  tx: Tx,
+  request: string,
+  one: Vote,
+  audit: readonly NewAudit[],
+  denied: MovePatch | undefined,
+): Promise<boolean> {
+  if ((await stateOf(tx, request)) !== 'waiting') return false;
+  const inserted = await tx
+    .insertInto('votes')
+    .values(fromVote(request, one))
+    .onConflict((c) => c.doNothing())
+    .executeTakeFirst();
+  if (Number(inserted.numInsertedOrUpdatedRows ?? 0) === 0) return false;
+  if (denied) await end(tx, request, 'denied', denied);
+  await append(tx, audit);
+  return true;
+}
+
+/** False when the state was another. */
+export async function move(
+  tx: Tx,
+  request: string,
+  from: readonly RequestState[],
+  to: RequestState,
+  patch: MovePatch,
+  audit: readonly NewAudit[],
+): Promise<boolean> {
+  const current = await stateOf(tx, request);
+  if (!current || !from.includes(current)) return false;
+  await end(tx, request, to, patch);
+  const persons = patch.dropVotes ?? [];
+  if (persons.length > 0)
+    await tx
+      .deleteFrom('votes')
+      .where('request', '=', request)
+      .where('person', 'in', [...persons])
+      .execute();
+  await append(tx, audit);
+  return true;
 }
