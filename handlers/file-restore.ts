@@ -8,7 +8,7 @@ import { guestLabel } from '../src/contracts/steps.ts';
 import { ct, from, optional, overwrite, path } from './options.ts';
 import { guestTarget, intentText, previewCard, resultCard } from './parts/cards.ts';
 import { quorate, reachable, unlocked } from './parts/checks.ts';
-import { isProtected, shownPath } from './parts/files-paths.ts';
+import { isProtected, shownPath, split, typedPath } from './parts/files-paths.ts';
 import { asked, type Restorable, refusedAs, restorable, restoredNames } from './parts/files-restore.ts';
 import { containerOf } from './parts/files-sources.ts';
 import { prodTag } from './parts/risks.ts';
@@ -89,7 +89,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     seconds: SECONDS,
   };
   const detail = await view.guestDetail(guest);
-  await refusedAs(what, () => nodes.dryRun(call));
+  await refusedAs(what, () => nodes.dryRun(call), live ? undefined : folderGone(wanted.path));
   const undo: NodeCall = { ...here, verb: 'file.undo', args: { vmid: guest.vmid, run: '{run}' } };
   return {
     command: 'file restore',
@@ -126,6 +126,12 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     reserves: [],
     locks: [`guest/${view.name}/${guest.vmid}`],
   };
+}
+
+/** What it was in may be gone with it. */
+function folderGone(path: FilePath): string | undefined {
+  const above = split(path);
+  return above && `if its folder is gone too, restore that: path:${typedPath(above.folder)}`;
 }
 
 function whereTo(shown: string, inPlace: boolean, replaces: boolean): string {

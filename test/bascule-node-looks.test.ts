@@ -1,4 +1,15 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type NodeWorld, openNode } from './bascule-node/world.ts';
@@ -202,5 +213,43 @@ describe.skipIf(!existsSync(states))('quorum.facts', () => {
         { nodeid: 0, votes: 0, qdevice: null, name: 'Qdevice', local: false, votesWhenUp: 1 },
       ],
     });
+  });
+});
+
+describe('file.restore', () => {
+  const row = (free: number) =>
+    node.write('datasets', `rpool/data/subvol-103-disk-0\tfilesystem\t1\t2\tyes\t${volume}\t${free}\n`);
+  const dryRun = async (
+    path: string,
+  ): Promise<{ readonly error?: { readonly kind: string; readonly why: string } }> => {
+    const args = { vmid: 103, run: 'r1', path, from: 's1', overwrite: false, stamp: '20261121T003152Z' };
+    return (await node.ask('file.restore', args, 'dry-run')).answer;
+  };
+
+  test('of what does not fit is refused in a dry run too, files and folders', async () => {
+    node.write('state', 'RUNNING\n');
+    const etc = join(volume, '.zfs/snapshot/s1/etc');
+    mkdirSync(join(etc, 'big/deep'), { recursive: true });
+    mkdirSync(join(volume, 'etc/big'));
+    for (const name of ['big/one', 'big/deep/two']) writeFileSync(join(etc, name), 'x'.repeat(40_000));
+    row(60_000);
+    expect((await dryRun('/etc/big/one')).error).toBeUndefined();
+    const refused = {
+      kind: 'conflict',
+      why: expect.stringMatching(/^the volume is full: it takes \d+ bytes, 60000 are free$/),
+    };
+    expect((await dryRun('/etc/big')).error).toMatchObject(refused);
+    row(30_000);
+    expect((await dryRun('/etc/big/one')).error).toMatchObject({ kind: 'conflict' });
+    expect(existsSync(join(volume, 'etc/big/one.restored-20261121T003152Z'))).toBe(false);
+  });
+
+  test('counts what a file takes on the disk and not its holes', async () => {
+    node.write('state', 'RUNNING\n');
+    const sparse = openSync(join(volume, '.zfs/snapshot/s1/etc/sparse'), 'w');
+    ftruncateSync(sparse, 1_000_000_000);
+    closeSync(sparse);
+    row(100_000);
+    expect((await dryRun('/etc/sparse')).error).toBeUndefined();
   });
 });

@@ -26,13 +26,14 @@ export function asked(path: FilePath): { readonly [name: string]: Json } {
   return { pathBase64: bytesOf(path).toString('base64') };
 }
 
-/** A refusal of the node, told as that of this command. */
-export async function refusedAs<T>(what: string, work: () => Promise<T>): Promise<T> {
+/** A refusal of the node, told as that of this command. `missing`: what to try when something is not there. */
+export async function refusedAs<T>(what: string, work: () => Promise<T>, missing?: string): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof Failed)) throw error;
-    throw new Failed({ ...error.failure, what }, { cause: error });
+    const next = missing !== undefined && error.failure.kind === 'not-found' ? missing : error.failure.next;
+    throw new Failed({ ...error.failure, what, next }, { cause: error });
   }
 }
 

@@ -4,14 +4,14 @@
 # Datasets of a guest on this node, replicas included: found by Proxmox's own names, so no config is needed.
 sub datasets {
     my ($vmid) = @_;
-    my $list = command('zfs', ['list', '-Hp', '-t', 'filesystem,volume', '-o', 'name,type,used,refer,mounted,mountpoint'], { wait => 30 });
+    my $list = command('zfs', ['list', '-Hp', '-t', 'filesystem,volume', '-o', 'name,type,used,refer,mounted,mountpoint,available'], { wait => 30 });
     fault('unavailable', "the volumes of guest $vmid are unknown", 'zfs said: ' . reason($list), 'look at zpool status') if !ok($list);
     my @found;
     for my $line (split /\n/x, $list->{out}) {
-        my ($name, $type, $used, $refer, $mounted, $mountpoint) = split /\t/x, $line;
+        my ($name, $type, $used, $refer, $mounted, $mountpoint, $free) = split /\t/x, $line;
         next if !defined $mountpoint;
         my ($clean, $volume) = $name =~ m{\A([A-Za-z0-9][A-Za-z0-9_.:/ -]*/((?:subvol|basevol|vm|base)-\Q$vmid\E-(?:disk|state|cloudinit)[A-Za-z0-9_.-]*))\z}x or next;
-        push @found, { dataset => $clean, volume => $volume, type => $type, used => bytes_number($used), refer => bytes_number($refer),
+        push @found, { dataset => $clean, volume => $volume, type => $type, used => bytes_number($used), refer => bytes_number($refer), free => bytes_number($free),
             mountpoint => $mounted eq 'yes' && $mountpoint =~ m{\A(/[^\0\n]*)\z}x ? $1 : undef };
     }
     return @found;

@@ -62,7 +62,7 @@ sub identity {
 # Entries and bytes below a folder, without following anything. Gives up counting at the limits.
 sub weigh {
     my ($handle, $count) = @_;
-    $count ||= { entries => 0, bytes => 0, complete => 1, end => Time::HiRes::time() + 20, depth => 0 };
+    $count ||= { entries => 0, bytes => 0, space => 0, complete => 1, end => Time::HiRes::time() + 20, depth => 0 };
     if ($count->{depth} > 200) { $count->{complete} = 0; return $count }
     my $names = names_in($handle);
     if (!$names) { $count->{complete} = 0; return $count }
@@ -72,6 +72,7 @@ sub weigh {
         my $entry = open_beneath($handle, $name, $O_PATH | O_NOFOLLOW) or next;
         my @stat = stat $entry;
         $count->{bytes} += $stat[7] if S_ISREG($stat[2]);
+        $count->{space} += $stat[12] * 512;
         weigh($entry, $count) if S_ISDIR($stat[2]);
         return $count if !$count->{complete};
     }

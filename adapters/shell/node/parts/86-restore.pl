@@ -99,6 +99,7 @@ sub file_restore {
     return restored($args, $place, $names, $new, $old && $args->{overwrite}, 0) if $before->{state} eq 'done';
     fault('in-doubt', $what, "this run has been here before: $before->{evidence}", 'look at it, then restore with a new run') if $before->{state} ne 'absent';
     fault('conflict', $what, told_path($place, $_) . ' is there already', 'try again with another time') for grep { stands($place, $_) } $names->{temporary}, $names->{beside}, $names->{kept};
+    must_fit($place, $source, $what);
     my %record = (vmid => $args->{vmid}, run => $args->{run}, from => $args->{from}, overwrite => $args->{overwrite}, stamp => $args->{stamp}, state => 'begun', at => time,
         volume => $place->{volume}, point => MIME::Base64::encode_base64($place->{point}, ''), target => MIME::Base64::encode_base64($names->{target}, ''), kept => $old && $args->{overwrite} ? 1 : 0);
     write_record($args->{vmid}, $args->{run}, \%record);
@@ -106,6 +107,16 @@ sub file_restore {
     put_in_place($hands, $names, $new, $old && $args->{overwrite}, $what);
     return {} if $DRY_RUN;
     return settled($args, $place, $names, $new, $source, \%record);
+}
+
+# Said before anything is begun, so that a dry run says it too. Counted as the disk counts: holes and compression do not.
+sub must_fit {
+    my ($place, $source, $what) = @_;
+    my $free = $place->{dataset}{free};
+    my $need = $source->{stat}[12] * 512;
+    $need = weigh($source->{handle})->{space} if S_ISDIR($source->{stat}[2]);
+    fault('conflict', $what, "the volume is full: it takes $need bytes, $free are free", 'free some space and try again; nothing was changed') if defined $free && $need > $free;
+    return;
 }
 
 # The copy is made in a folder of its own beside the target, so the target is not touched until it is whole.
