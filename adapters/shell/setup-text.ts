@@ -27,7 +27,7 @@ export function setupText(setup: NodeSetup): string {
       'The helper',
       `/usr/local/sbin/bascule-node, owned by root, perl without modules\nsha256 ${setup.helperSha256}`,
     ),
-    part('The account and its key', setup.account),
+    part('The account and its key (put FILE MODE writes a file as root, as the script does)', setup.account),
     part('/etc/sudoers.d/bascule', setup.sudoers),
     part('/etc/ssh/sshd_config.d/50-bascule.conf', setup.sshd),
     part("/etc/bascule-node.json, the node's own word on what Bascule may do", setup.config),
