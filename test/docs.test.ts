@@ -34,6 +34,7 @@ const ENV = {
   DISCORD_BOT_TOKEN: 'discord-1',
   PVE_TOKEN: 'bascule@pve!watch=secret',
   GITHUB_TOKEN: 'x',
+  NODE_KEY: '-----BEGIN OPENSSH PRIVATE KEY-----',
   DATABASE_URL: 'postgresql://127.0.0.1/bascule',
 };
 const registry = makeRegistry(commands, ['off', 'home'], clusterOption);
