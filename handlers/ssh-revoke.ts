@@ -4,6 +4,7 @@ import type { Plan, Target } from '../src/contracts/plan.ts';
 import { guestLabel } from '../src/contracts/steps.ts';
 import { ct, option, optional, person } from './options.ts';
 import { guestTarget, previewCard, resultCard } from './parts/cards.ts';
+import { holds } from './parts/drift.ts';
 import { untilText } from './parts/leases.ts';
 import { QUEUED_BY } from './parts/queue.ts';
 import { type Ending, endingOf, forgetSteps, type Held, heldBy, waitingFor } from './parts/revoke-plan.ts';
@@ -80,6 +81,9 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
   ) {
     fail('conflict', { what, why: 'nothing that was approved waits for it', next: 'nothing to do' });
   }
+  const byNight = asker.automation === 'access-reconcile';
+  if (byNight && (forgotten.length > 0 || endings.some(({ grant }) => holds(grant, clock.now()))))
+    fail('conflict', { what, why: 'a lease of it still holds, or something waits', next: 'a person decides' });
   if (endings.length + forgotten.length === 0) {
     fail('not-found', {
       what,
@@ -98,6 +102,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     observations: [],
     risks: [
       ...(byQueue ? [{ code: 'queued', says: 'approved when the container did not run' }] : []),
+      ...(byNight ? [{ code: 'ended', says: 'every lease of it is over' }] : []),
       ...endings.filter(({ when }) => when === 'later').map(laterRisk),
       ...endings.flatMap(({ risks }) => risks),
     ],

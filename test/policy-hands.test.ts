@@ -45,6 +45,15 @@ describe.each(presets)('preset %s', (preset) => {
     expect(decide(asksItself('made-up', 'snapshot.keep')).answer).toBe('denied');
   });
 
+  test('access-reconcile clears what is left of leases that are over, and ends no other', () => {
+    const revoke = (codes: string[], who = 'access-reconcile', action = 'ssh.revoke') =>
+      decide(asksItself(who, action, robotoff, { riskCodes: codes })).answer;
+    expect(revoke(['ended', 'foreign-lines'])).toBe('allowed');
+    expect(revoke([])).toBe('denied');
+    expect(revoke(['ended'], 'key-drift')).toBe('denied');
+    expect(revoke(['ended'], 'access-reconcile', 'ssh.grant')).toBe('denied');
+  });
+
   test('a schedule looks, but not at the audit and not into files, and decides nothing', () => {
     expect(decide(asksItself('key-drift', 'guest.see')).answer).toBe('allowed');
     expect(decide(asksItself('key-drift', 'ssh.who')).answer).toBe('allowed');

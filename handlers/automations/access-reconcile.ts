@@ -61,12 +61,14 @@ async function lookEverywhere(context: AutomationContext): Promise<Looked> {
     if (busy.has(`guest/${cluster}/${guest.vmid}`)) skipped.add(guest.vmid);
     else findings.push(...(await ofGuest(guest, own, context, skipped)));
   }
-  for (const [vmid, left] of grants)
-    findings.push(
-      ...left.map((grant) =>
-        finding('gone', vmid, `${vmid} ${grant.guest}, granted to ${grant.person}, is gone`, { grant }),
-      ),
-    );
+  for (const [vmid, left] of grants) {
+    // Missing rights look like a missing guest.
+    const free = await view.vmidFree(vmid);
+    for (const grant of left) {
+      const says = `${vmid} ${grant.guest}, granted to ${grant.person}, ${free ? 'is gone' : 'cannot be seen'}`;
+      findings.push(finding(free ? 'gone' : 'unseen', vmid, says, { grant }));
+    }
+  }
   return { findings, skipped };
 }
 
@@ -127,12 +129,15 @@ async function ofJumps(grants: readonly Grant[], { clock, nodes }: AutomationCon
   return findings;
 }
 
-/** Leases that are over: sshd has ended them; their lines and accounts are cleared where policy lets us. */
-async function clearEnded(findings: readonly Finding[], { ask }: AutomationContext): Promise<ReadonlySet<string>> {
+/** Leases that are over: sshd has ended them; what is left of them goes, except the account, in which somebody may work. */
+async function clearEnded(
+  findings: readonly Finding[],
+  { ask, clock }: AutomationContext,
+): Promise<ReadonlySet<string>> {
   const cleared = new Set<string>();
-  for (const { id, kind, grant, vmid } of findings) {
-    if (kind !== 'ended' || !grant) continue;
-    const { request } = await ask('ssh revoke', { person: grant.person, vmid: String(vmid) });
+  for (const { id, grant, kind, vmid } of findings) {
+    if (!grant || kind === 'unseen' || holds(grant, clock.now())) continue;
+    const { request } = await ask('ssh revoke', { person: grant.person, vmid: String(vmid), account: 'keep' });
     if (request) cleared.add(id);
   }
   return cleared;

@@ -61,7 +61,8 @@ type State = 'waiting' | 'runs' | 'lapsed' | 'gone';
 
 async function stateOf({ kind, grant }: Queued, guest: Guest | undefined, context: AutomationContext): Promise<State> {
   if (kind === 'grant' && !holds(grant, context.clock.now())) return 'lapsed';
-  if (!guest) return 'gone';
+  // Missing rights look like a missing guest.
+  if (!guest) return (await context.view.vmidFree(grant.vmid)) ? 'gone' : 'waiting';
   if (guest.status === 'unknown') return 'waiting';
   if ((await context.view.guestDetail(guest)).mac !== grant.identity) return 'gone';
   return guest.status === 'running' && context.nodes.has(guest.node) ? 'runs' : 'waiting';
@@ -79,7 +80,7 @@ async function carryOut(
   context: AutomationContext,
 ) {
   const { kind, grant } = queued;
-  const command = state === 'runs' && kind === 'grant' ? 'ssh grant' : 'ssh revoke';
+  const command = kind === 'grant' ? 'ssh grant' : 'ssh revoke';
   const { request, refused } = await context.ask(command, { person: grant.person, vmid: String(grant.vmid) });
   if (request && state === 'runs') return;
   const place = `${grant.person} in CT ${grant.vmid} ${grant.guest}`;

@@ -35,33 +35,40 @@ export async function planQueued(
   context: PlanContext,
 ): Promise<Plan> {
   const { view, books, nodes, clock, root, house, zone } = context;
-  const guest = await view.findGuest(wanted.vmid, 'lxc');
-  const what = `what waited for ${guestLabel(guest)} was not done`;
-  const entry = await queuedFor('grant', { person: wanted.person, vmid: guest.vmid }, context, what);
+  const vmid = Number(wanted.vmid);
+  const guest = (await view.guests()).find((one) => one.vmid === vmid && one.type === 'lxc');
+  const what = `what waited for ${guest ? guestLabel(guest) : `CT ${vmid}`} was not done`;
+  const entry = await queuedFor('grant', { person: wanted.person, vmid }, context, what);
   const { grant } = entry;
-  const guards = [await reachable(guest, context, what), unlocked(guest, what), running(guest, what)];
-  const detail = await view.guestDetail(guest);
   const base = {
     command: 'ssh grant',
     version: 1,
     cluster: view.name,
-    target: guestTarget(guest, { ...(detail.mac ? { identity: detail.mac } : {}), protected: detail.protection }),
-    guards,
     observations: [],
     risks: [{ code: 'queued', says: `approved as request ${grant.id}, when it did not run` }],
-    reserves: [`grant/${view.name}/${guest.vmid}`],
-    locks: [`guest/${view.name}/${guest.vmid}`],
+    reserves: [`grant/${view.name}/${vmid}`],
+    locks: [`guest/${view.name}/${vmid}`],
   };
-  const moot = await whyMoot(grant, identityOf(detail, what), context);
-  const intent = intentOf(grant, guest);
-  if (moot !== undefined) {
-    return {
-      ...base,
-      title: `Forget that ${grant.person} was to be let into ${guestLabel(guest)}: ${moot}`,
-      intent: { ...intent, moot },
-      steps: [dequeueStep(grant, entry, 'queue')],
-    };
+  const forget = (moot: string): Plan => ({
+    ...base,
+    target: { kind: 'person', id: grant.person, name: grant.person },
+    title: `Forget that ${grant.person} was to be let into CT ${vmid} ${grant.guest}: ${moot}`,
+    intent: { ...intentOf(grant, guest), moot },
+    guards: [],
+    steps: [dequeueStep(grant, entry, 'queue')],
+  });
+  if (grant.until !== undefined && stampTime(grant.until) <= clock.now())
+    return forget('the lease ended while it waited');
+  if (!guest) {
+    // Missing rights look like a missing guest (ODDITIES 35).
+    if (await view.vmidFree(vmid)) return forget('the container is gone');
+    return fail('unavailable', { what, why: 'the container cannot be seen', next: "check the token's rights" });
   }
+  const guards = [await reachable(guest, context, what)];
+  const detail = await view.guestDetail(guest);
+  const moot = await whyMoot(grant, identityOf(detail, what), context);
+  if (moot !== undefined) return forget(moot);
+  guards.push(unlocked(guest, what), running(guest, what));
   const before = await grantOf(books, grantKey(grant.cluster, grant.vmid, grant.user));
   const known = before?.identity === grant.identity ? before : undefined;
   const { user } = accountIn(
@@ -79,9 +86,11 @@ export async function planQueued(
   const left = Math.floor((stampTime(grant.until ?? '') - clock.now()) / 1000);
   return {
     ...base,
+    target: guestTarget(guest, { ...(detail.mac ? { identity: detail.mac } : {}), protected: detail.protection }),
+    guards,
     title: `Let ${grant.person} (github ${grant.login}) into ${guestLabel(guest)}, which runs now`,
     intent: {
-      ...intent,
+      ...intentOf(grant, guest),
       account: user ? 'is there' : 'new',
       ...wayIntent(grant.jump ? { jump: grant.jump } : { none: 'none was approved' }, house),
       zone,
@@ -91,9 +100,9 @@ export async function planQueued(
   };
 }
 
-const intentOf = (grant: Grant, guest: Guest): Plan['intent'] => ({
-  guest: guestLabel(guest),
-  node: guest.node,
+const intentOf = (grant: Grant, guest: Guest | undefined): Plan['intent'] => ({
+  guest: guest ? guestLabel(guest) : `CT ${grant.vmid} ${grant.guest}`,
+  node: guest?.node ?? '',
   person: grant.person,
   name: grant.person,
   login: grant.login,
@@ -104,10 +113,9 @@ const intentOf = (grant: Grant, guest: Guest): Plan['intent'] => ({
   ...(grant.until === undefined ? {} : { until: grant.until }),
 });
 
-/** Why nobody wants it any more: the lease is over, the guest is another one, or the person left or is somebody else. */
+/** Why nobody wants it any more: the guest is another one, or the person left or is somebody else. */
 async function whyMoot(grant: Grant, identity: string, context: PlanContext): Promise<string | undefined> {
-  const { clock, findPerson } = context;
-  if (grant.until !== undefined && stampTime(grant.until) <= clock.now()) return 'the lease ended while it waited';
+  const { findPerson } = context;
   if (grant.identity !== identity) return 'another guest has its number now';
   const who = await findPerson(grant.person);
   if (who?.github?.toLowerCase() !== grant.login.toLowerCase())
