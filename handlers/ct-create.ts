@@ -78,7 +78,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
   const mac = people ? macFor(vmid, hostname, context) : undefined;
   const made: NewGuest = { ...guest, cluster: view.name, mac: mac ?? '', ip: address.ip };
   const extra = insideSteps(wanted.docker ?? false, setup, people, made);
-  await nodesAgree([...extra.before, ...extra.after], context);
+  await nodesAgree([...extra.before, ...extra.after], context, what);
   const params = parameters(hostname, place, { ...numbered, mac }, size, tags, context);
   const create = createCtStep(place.node.name, vmid, hostname, params);
   const steps: PlannedStep[] = [
@@ -129,6 +129,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       schedule: job?.schedule ?? null,
       mac: mac ?? null,
       access: people ? newcomersIntent(people) : null,
+      zone: context.zone,
       docker: wanted.docker ?? false,
       setup: setup ? setupIntent(setup) : null,
     },

@@ -139,9 +139,7 @@ function shortened(left: SnapshotWork['left']): string {
 
 function preview(plan: Plan): Card {
   return {
-    ...previewCard(plan, [
-      'Only what this schedule itself made is deleted; one that fails stays, and the others go on',
-    ]),
+    ...previewCard(plan, ['Only what this schedule itself made is deleted; one that fails stops no other']),
     table: { columns: ['Guest', 'Make', 'Delete'], rows: plan.intent['table'] as readonly (readonly string[])[] },
   };
 }

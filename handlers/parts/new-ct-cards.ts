@@ -1,13 +1,14 @@
 import type { Card } from '../../src/contracts/card.ts';
-import { type Plan, stamp } from '../../src/contracts/plan.ts';
+import type { Plan } from '../../src/contracts/plan.ts';
 import type { RunRecord } from '../../src/contracts/records.ts';
 import { intentText, resultCard } from './cards.ts';
+import { moment } from './leases.ts';
 import { count, mebibytes, span } from './units.ts';
 
 /** What people see of a new container, before and after. */
 
 interface Access {
-  readonly people: readonly { readonly user: string; readonly fingerprints: readonly string[] }[];
+  readonly people: readonly { readonly user: string; readonly keys: readonly string[] }[];
   readonly sudo: boolean;
   readonly leaseSeconds: number;
   readonly jump: {
@@ -69,9 +70,9 @@ function peopleLines(plan: Plan): readonly string[] {
   if (!access) return ['No root password: people come in by SSH keys'];
   const { people, sudo, leaseSeconds, jump } = access;
   const more = [...(sudo ? ['sudo'] : []), jump ? `jump ${jump.node}` : 'NO jump', `for ${span(leaseSeconds)}`];
-  return people.flatMap(({ user, fingerprints }) => [
-    `${user}: ${[count(fingerprints.length, 'key'), ...more].join(', ')}`,
-    ...fingerprints,
+  return people.flatMap(({ user, keys }) => [
+    `${user}: ${[count(keys.length, 'key'), ...more].join(', ')}`,
+    ...keys.map((key) => `+ ${key}`),
   ]);
 }
 
@@ -98,7 +99,7 @@ export function newCtResult(plan: Plan, run: RunRecord): Card {
       [
         `${text('address')} on ${text('bridge')}, gateway ${text('gateway')}`,
         ...(access
-          ? [waysIn(access, run)]
+          ? [waysIn(access, text('zone'), run)]
           : [`No root password yet: ssh root@${text('node')}, then pct enter ${text('vmid')}`]),
         ...(setup ? [`${setup.name} ran in it; its output is in the thread`] : []),
         replicateTo
@@ -110,11 +111,13 @@ export function newCtResult(plan: Plan, run: RunRecord): Card {
   };
 }
 
-function waysIn({ people, sudo, leaseSeconds }: Access, { approvedAt }: RunRecord): string {
+function waysIn({ people, sudo, leaseSeconds }: Access, zone: string, { approvedAt }: RunRecord): string {
   const names = people.map(({ user }) => user).join(', ');
   const until =
-    approvedAt === undefined ? `for ${span(leaseSeconds)}` : `until ${stamp(approvedAt + leaseSeconds * 1000)}`;
-  return `${names} can log in ${until}${sudo ? ', with sudo' : ''}:`;
+    approvedAt === undefined
+      ? `for ${span(leaseSeconds)} from the approval`
+      : `until ${moment(approvedAt + leaseSeconds * 1000, zone)}`;
+  return `${names} can log in ${until}${sudo ? ', with sudo' : ''}; sshd itself ends it then`;
 }
 
 function loginLine(user: string, { jump }: Access, cidr: string): string {

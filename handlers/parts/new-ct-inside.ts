@@ -69,15 +69,16 @@ function setupStep({ name, text }: Setup, { cluster, node, vmid }: Spot): Planne
  * Asks the nodes whether they would do these steps. The container is not there yet, and that it is missing is said
  * last: whatever else is said is a refusal that would come after the create.
  */
-export async function nodesAgree(steps: readonly PlannedStep[], { nodes }: PlanContext): Promise<void> {
+export async function nodesAgree(steps: readonly PlannedStep[], { nodes }: PlanContext, what: string): Promise<void> {
   const calls = steps.map(({ call }) => call).filter(isNodeCall);
   await Promise.all(
     calls.map(async ({ node, verb, args }) => {
       try {
         await nodes.dryRun({ node, verb, args });
       } catch (error) {
-        const missing = error instanceof Failed && error.failure.kind === 'not-found';
-        if (!missing || !verb.startsWith('ct.')) throw error;
+        if (!(error instanceof Failed)) throw error;
+        const { kind, why, next } = error.failure;
+        if (kind !== 'not-found' || !verb.startsWith('ct.')) fail(kind, { what, why: `${node}: ${why}`, next }, error);
       }
     }),
   );

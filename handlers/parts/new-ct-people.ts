@@ -2,7 +2,9 @@ import type { PlanContext } from '../../src/contracts/command.ts';
 import { fail } from '../../src/contracts/failure.ts';
 import { isNodeCall, type Json, type PlannedStep, type Risk } from '../../src/contracts/plan.ts';
 import { type Access, grantSteps, linuxName, NEW_ID } from './grants.ts';
-import { count, span } from './units.ts';
+import { leaseOf } from './leases.ts';
+import { keyRisks, keysFor, keyText, linkedPerson } from './linked.ts';
+import { count } from './units.ts';
 
 /** Who gets into a new container, with which keys, for how long and by which way. */
 
@@ -22,6 +24,8 @@ export interface Newcomer {
   readonly user: string;
   readonly lines: readonly string[];
   readonly fingerprints: readonly string[];
+  /** For people, to compare. */
+  readonly keys: readonly string[];
 }
 
 export interface Newcomers {
@@ -38,15 +42,9 @@ export async function newcomers(wish: PeopleWish, context: PlanContext, what: st
   const { house, nodes } = context;
   if (!wish.person) return undefined;
   const sudo = wish.sudo ?? false;
-  const lease = wish.expires ?? house.ssh.lease;
+  const lease = leaseOf(wish.expires, house, what);
   if (sudo && !house.ssh.sudo)
-    fail('forbidden', { what, why: 'the config gives nobody sudo', next: 'leave sudo: out, or ask an admin' });
-  if (lease > house.ssh.longest)
-    fail('bad-input', {
-      what,
-      why: `expires: is ${span(lease)}, and access may last ${span(house.ssh.longest)} at most`,
-      next: `ask for less, and for more when that has ended: expires:${span(house.ssh.longest).replaceAll(' ', '')}`,
-    });
+    fail('forbidden', { what, why: 'the house rules allow no sudo (house.ssh.sudo)', next: 'ask without sudo:yes' });
   const { jump } = house.ssh;
   if (jump && !nodes.has(jump.node))
     fail('unavailable', {
@@ -75,43 +73,32 @@ export async function newcomers(wish: PeopleWish, context: PlanContext, what: st
 
 async function newcomerOf(
   text: string,
-  { findPerson, github, root }: PlanContext,
+  context: PlanContext,
   what: string,
 ): Promise<{ readonly newcomer: Newcomer; readonly risks: readonly Risk[] }> {
-  const found = await findPerson(text);
-  if (!found) fail('not-found', { what, why: `nobody here is called ${text}`, next: 'mention them: person:@name' });
-  if (!found.github) {
-    fail('not-found', {
-      what,
-      why: `${found.name} is not linked to a GitHub login, so there are no keys`,
-      next: `${root}person add person:${found.id} github:their-login`,
-    });
-  }
-  const seen = await github.keys(found.github);
-  const user = linuxName(seen.login, found.alias);
+  const who = await linkedPerson(text, context, what);
+  const seen = await keysFor(who, context.github, what);
+  const { refused } = seen;
   const newcomer: Newcomer = {
-    id: found.id,
-    name: found.name,
+    id: who.id,
+    name: who.name,
     login: seen.login,
     githubId: seen.id,
-    user,
+    user: linuxName(who.login, who.alias),
     lines: seen.keys.map(({ line }) => line),
     fingerprints: seen.keys.map(({ fingerprint }) => fingerprint),
+    keys: seen.keys.map(keyText),
   };
-  const risks = [
-    ...(seen.fresh
-      ? []
-      : [{ code: 'stale-keys', says: `the keys of ${seen.login} are old: ${seen.stale ?? 'GitHub did not answer'}` }]),
-    ...(seen.refused.length === 0
-      ? []
-      : [
-          {
-            code: 'weak-keys',
-            says: `${count(seen.refused.length, 'key')} of ${seen.login} will not work: ${[...new Set(seen.refused.map(({ why }) => why))].join('; ')}`,
-          },
-        ]),
-  ];
-  return { newcomer, risks };
+  const left = [...new Set(refused.map(({ why }) => why))].join('; ');
+  return {
+    newcomer,
+    risks: [
+      ...keyRisks(seen),
+      ...(refused.length > 0
+        ? [{ code: 'keys-left-out', says: `${count(refused.length, 'key')} of ${seen.login} will not work: ${left}` }]
+        : []),
+    ],
+  };
 }
 
 function sudoRisk(people: readonly Newcomer[], sudo: boolean): readonly Risk[] {
@@ -164,7 +151,7 @@ export function goesWithContainer(step: PlannedStep): PlannedStep {
 /** Hashed: who, which keys, how long, which way. */
 export function newcomersIntent({ people, sudo, lease, jump }: Newcomers): Json {
   return {
-    people: people.map(({ id, login, githubId, user, fingerprints }) => ({ id, login, githubId, user, fingerprints })),
+    people: people.map(({ id, login, githubId, user, keys }) => ({ id, login, githubId, user, keys })),
     sudo,
     leaseSeconds: lease,
     jump: jump ? { ...jump } : null,
