@@ -2,14 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { notHere } from '../system/node/stage.ts';
 import { discordAck, slackHttp, slackSocket } from './acks.ts';
 import { openCluster } from './bots.ts';
 import { type Duel, type Sides, WIDTH } from './duel.ts';
+import { benchFiles } from './files.ts';
 import { footprint, type Kind } from './footprint.ts';
+import { benchOpenSsh, noOpenSsh } from './openssh.ts';
 import { benchPolicy } from './policy.ts';
 import { quorumAnswer } from './quorum.ts';
 import { benchShell } from './shell.ts';
-import { spread } from './stats.ts';
+import { median, spread } from './stats.ts';
 import { type Row, table } from './table.ts';
 
 /**
@@ -18,7 +21,7 @@ import { type Row, table } from './table.ts';
  */
 const { values } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } });
 const quick = values.quick === true;
-const parts = { acks, policy, quorum, shell, footprint: footprints };
+const parts = { acks, policy, quorum, shell, openssh, files, footprint: footprints };
 const chosen = (values.only?.split(',') ?? Object.keys(parts)).map((name) => {
   if (!Object.hasOwn(parts, name)) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`);
   return parts[name as keyof typeof parts];
@@ -93,6 +96,40 @@ async function shell(): Promise<Row[]> {
     ...spreadRows('exec over the pool against raw ssh2', alone, 1.1),
     ...spreadRows('exec over the pool against raw ssh2, 4 at once', crowd, 1.1),
   ];
+}
+
+async function openssh(): Promise<Row[]> {
+  const why = noOpenSsh();
+  if (why !== undefined) return leftOut('exec against OpenSSH', why);
+  const { ours, bare, master } = await benchOpenSsh(folder, quick ? 10 : 50, quick ? 60 : 500);
+  return [
+    ...spreadRows('exec over the pool against raw ssh2, to OpenSSH', { ours, bare }, 1.1),
+    ...spreadRows('exec over the pool against an OpenSSH ControlMaster', { ours, bare: master }, 1),
+  ];
+}
+
+async function files(): Promise<Row[]> {
+  const why = notHere();
+  if (why !== undefined) return leftOut("restores and versions of files by the node's helper", why);
+  const effort = quick
+    ? { rounds: 2, megabytes: 256, files: 5000, snapshots: 500 }
+    : { rounds: 7, megabytes: 1024, files: 20_000, snapshots: 500 };
+  const { restores, versions, snapshots } = await benchFiles(effort);
+  return [
+    ...restores.map(({ what, state, times }) => ({
+      what: `file restore of ${what} against cp -a, container ${state}, p50`,
+      measured: median(times.ours),
+      baseline: median(times.bare),
+      unit: 'ms' as const,
+      aim: what.includes('files') ? 1.3 : 1.1,
+    })),
+    { what: `file versions over ${snapshots} snapshots, p50`, measured: median(versions), unit: 'ms', aim: 1000 },
+  ];
+}
+
+function leftOut(what: string, why: string): Row[] {
+  process.stdout.write(`left out: ${what}: ${why}\n`);
+  return [];
 }
 
 async function footprints(): Promise<Row[]> {

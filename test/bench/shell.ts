@@ -11,7 +11,7 @@ export interface ShellTimes {
   readonly bare: readonly number[];
 }
 
-const request = { verb: 'hello', mode: 'run', id: 'bench', args: {} } as const;
+export const request = { verb: 'hello', mode: 'run', id: 'bench', args: {} } as const;
 const line = `${JSON.stringify({ v: 1, ...request })}\n`;
 
 /**
@@ -68,7 +68,7 @@ async function crowd(ask: () => Promise<unknown>, width: number, times: number[]
   await Promise.all(Array.from({ length: width }, timed));
 }
 
-function plainExec(connection: Client): Promise<unknown> {
+export function plainExec(connection: Client): Promise<unknown> {
   return new Promise((resolve, reject) => {
     connection.exec(COMMAND, (error, channel) => {
       if (error) return reject(error);
@@ -81,7 +81,7 @@ function plainExec(connection: Client): Promise<unknown> {
   });
 }
 
-const quietly = () => {};
+export const quietly = () => {};
 
 if (import.meta.main) {
   const { alone, crowd } = await benchShell(200, 2000);

@@ -1,7 +1,7 @@
 #!/bin/sh
-# container.sh pool | make|start|stop|remove VMID | snapshot|seal VMID NAME
+# container.sh pool FILESYSTEM | make|start|stop|remove VMID | snapshot|seal VMID NAME
 # An unprivileged container whose root is a volume with the node's /usr in it, and snapshots of that volume where ZFS
-# shows them. On btrfs (pool) the volume is a subvolume and its snapshots are real ones; elsewhere they are folders.
+# shows them. On btrfs the volume is a subvolume and its snapshots are real ones; on ext4 they are folders.
 set -eu
 pool=/var/lib/bascule-test
 id=${2:-} root=$pool/rpool/subvol-${2:-}-disk-0 lxc=/var/lib/lxc/${2:-}
@@ -10,8 +10,8 @@ on_btrfs() { [ "$(stat -f -c %T "$1")" = btrfs ]; }
 case $1 in
 pool)
   mkdir -p "$pool"
-  truncate -s 6G /var/lib/bascule-test.img
-  mkfs.btrfs -q /var/lib/bascule-test.img >/dev/null
+  truncate -s 8G /var/lib/bascule-test.img
+  mkfs -t "$2" -q /var/lib/bascule-test.img >/dev/null
   mount -o loop /var/lib/bascule-test.img "$pool" ;;
 make)
   mkdir -p "$pool/rpool" "$lxc" /etc/pve/lxc

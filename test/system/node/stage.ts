@@ -32,24 +32,22 @@ const programs = [
 /** A program of this machine's own in the place of a stand-in. */
 const taken = (path: string): boolean => existsSync(path) && !readFileSync(path, 'latin1').includes('# Stands in for');
 
+/** Why a node cannot be made of this machine, or must not; undefined when it can. */
+export function notHere(): string | undefined {
+  const missing = programs.filter((path) => !existsSync(path));
+  if (process.getuid?.() !== 0) return 'only root can make containers and accounts';
+  if (missing.length > 0) return `missing: ${missing.join(', ')}`;
+  if (STANDINS.some(taken)) return `this machine has its own ${STANDINS.filter(taken).join(' and ')}`;
+  // They make accounts and write below /etc: nobody's own machine is changed without being asked.
+  return process.env['BASCULE_CI'] === '1' ? undefined : 'it changes this machine: set BASCULE_CI=1 to have it';
+}
+
 /** Why these tests cannot run here; undefined when they can. In CI they must. */
 export function unfit(): string | undefined {
-  const missing = programs.filter((path) => !existsSync(path));
-  const why =
-    process.getuid?.() !== 0
-      ? 'only root can make containers and accounts'
-      : missing.length > 0
-        ? `missing: ${missing.join(', ')}`
-        : STANDINS.some(taken)
-          ? `this machine has its own ${STANDINS.filter(taken).join(' and ')}, which no test replaces`
-          : undefined;
-  // They make accounts and write below /etc: nobody's own machine is changed without being asked.
-  if (why === undefined && process.env['BASCULE_CI'] !== '1') {
-    console.log("the tests of the node's helper are skipped: they change this machine; set BASCULE_CI=1 to run them");
-    return 'not asked for';
-  }
-  if (why !== undefined && process.env['BASCULE_CI'] === '1') throw new Error(`the node tests must run in CI: ${why}`);
-  if (why !== undefined) console.log(`the tests of the node's helper are skipped: ${why}`);
+  const why = notHere();
+  if (why === undefined) return undefined;
+  if (process.env['BASCULE_CI'] === '1') throw new Error(`the node tests must run in CI: ${why}`);
+  console.log(`the tests of the node's helper are skipped: ${why}`);
   return why;
 }
 
@@ -118,8 +116,8 @@ async function alone(): Promise<void> {
 export const STAGE_TIMEOUT = 900_000;
 
 export interface StageOptions {
-  /** `disk`: the volume is a folder of this machine's own disk, and its snapshots are folders: what copying costs. */
-  readonly on?: 'btrfs' | 'disk';
+  /** On ext4 snapshots are mere folders, and nothing can be cloned: what copying costs. */
+  readonly on?: 'btrfs' | 'ext4';
 }
 
 export async function openStage({ on = 'btrfs' }: StageOptions = {}): Promise<Stage> {
@@ -138,7 +136,7 @@ export async function openStage({ on = 'btrfs' }: StageOptions = {}): Promise<St
 
 const container = (...argv: string[]): string => sh('sh', join(here, 'container.sh'), ...argv).trim();
 
-async function made(folder: string, on: 'btrfs' | 'disk'): Promise<Stage> {
+async function made(folder: string, on: 'btrfs' | 'ext4'): Promise<Stage> {
   for (const path of STANDINS) sh('install', '-m', '755', join(here, path.split('/').at(-1)!), path);
   sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'bot'));
   sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'host'));
@@ -152,7 +150,7 @@ async function made(folder: string, on: 'btrfs' | 'disk'): Promise<Stage> {
   writeFileSync(join(folder, 'setup.sh'), setup.script);
   mkdirSync('/run/sshd', { recursive: true, mode: 0o755 }); // as ssh.service does before sshd looks at its config
   sh('sh', join(folder, 'setup.sh'));
-  if (on === 'btrfs') container('pool');
+  container('pool', on);
   container('make', String(VMID));
   container('start', String(VMID));
   const { port, stop } = await startSshd(folder);
