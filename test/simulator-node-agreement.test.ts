@@ -52,10 +52,9 @@ function put(path: string, text: string, from = 'live'): void {
 }
 
 function roots(from: string): string[] {
-  const disk = simulator.disks.root(simulator.world.guest(103)!);
   return from === 'live'
-    ? [real.inside(''), disk.change()]
-    : [real.inside(`.zfs/snapshot/${from}`), disk.version(disk.snapshot(from)!)];
+    ? [real.inside(''), simulator.files(103)]
+    : [real.inside(`.zfs/snapshot/${from}`), simulator.snapshotFiles(103, from)];
 }
 
 const conf = (more = ''): string =>
@@ -71,7 +70,7 @@ beforeEach(async () => {
   allow({});
   real.guest(103, conf());
   real.write('passwd', 'root:x:0:0:root:/root:/bin/bash\nbascule-jump:x:998:998::/nonexistent:/usr/sbin/nologin\n');
-  real.write('datasets', `rpool/data/subvol-103-disk-0\tfilesystem\t1\t1\tyes\t${real.inside('')}\n`);
+  real.write('datasets', `rpool/data/subvol-103-disk-0\tfilesystem\t1\t1\tyes\t${real.inside('')}\t1000000000\n`);
   const disk = simulator.disks.root(guest);
   real.write(
     'snapshots',
@@ -538,6 +537,15 @@ describe('both agree on files', () => {
     ];
     const refused = await all(wrong.map((more) => request('file.restore', { ...restore, ...more })));
     for (const { kind } of refused) expect(kind).toMatch(/^(bad-input|not-found|changed|refused)$/);
+    const free = (bytes: number) => {
+      simulator.world.drain('ovh1', 'local-zfs');
+      simulator.fillStorage('ovh1', 'local-zfs', bytes);
+      real.write('datasets', real.read('datasets').replace(/\d+\n$/, `${bytes}\n`));
+    };
+    free(100);
+    for (const told of await modes('file.restore', restore, 'dry-run', 'run'))
+      expect(told).toMatchObject({ kind: 'conflict' });
+    free(1_000_000);
     put('srv/data/x', 'x', 's1');
     expect(await both('file.restore', { ...restore, path: '/srv/data/x' })).toMatchObject({ kind: 'not-found' });
     put('srv/data', 'a file now');

@@ -7,9 +7,9 @@ import { examineNode } from '../adapters/shell/doctor.ts';
 import { openShell, type Shell } from '../adapters/shell/index.ts';
 import { nodeProgramSha256 } from '../adapters/shell/node/program.ts';
 import { type Simulator, startSimulator } from '../adapters/simulator/index.ts';
+import { systemClock } from '../src/clock.ts';
 import { newKey } from './shell-server.ts';
 import { failureOf } from './shell-world.ts';
-import { hurried } from './world.ts';
 
 /** The simulated nodes over real SSH, asked by the bot's own connection pool. */
 let simulator: Simulator;
@@ -29,9 +29,8 @@ const open = (from: Simulator, sha256 = nodeProgramSha256()): Shell => {
     user: from.sshUser,
     key: from.sshKey,
     sha256,
-    clock: { now: () => Date.now(), wait: hurried.wait },
+    clock: systemClock,
     log,
-    timings: { connect: 2000, refused: 200 },
   });
   opened.push(made);
   return made;

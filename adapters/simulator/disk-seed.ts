@@ -98,12 +98,18 @@ function accounts(facts: SeedFacts): { passwd: string; shadow: string; group: st
   };
 }
 
+const past = (facts: SeedFacts): number[] =>
+  changes(facts).filter((moment) => moment >= facts.born && moment <= Math.max(facts.at, facts.born));
+
+/** When the files became what they were at `at`. */
+export const lastChange = (facts: SeedFacts): number => past(facts).at(-1)!;
+
 /** The files as they were at `at`. */
 function entries(facts: SeedFacts): Entry[] {
-  const { born, at, hostname, address } = facts;
-  const past = changes(facts).filter((moment) => moment >= born && moment <= Math.max(at, born));
-  const turn = past.length - 1;
-  const since = past[turn] ?? born;
+  const { born, hostname, address } = facts;
+  const turns = past(facts);
+  const turn = turns.length - 1;
+  const since = lastChange(facts);
   const file = (path: string, text: string | Buffer, when = born, mode = 0o644): Entry => ({
     path,
     mode,
@@ -145,12 +151,12 @@ function entries(facts: SeedFacts): Entry[] {
     link('etc/nginx/sites-enabled/default', '/etc/nginx/sites-available/default'),
     folder('var/www'),
     folder('var/www/html'),
-    file('var/www/html/index.html', page(hostname, turn === 0 ? 'It works.' : 'Welcome.'), past[Math.min(turn, 1)]),
+    file('var/www/html/index.html', page(hostname, turn === 0 ? 'It works.' : 'Welcome.'), turns[Math.min(turn, 1)]),
     file('var/www/html/logo.png', noise('logo', 1500)),
     folder('var/log/nginx'),
-    file('var/log/nginx/access.log', log(facts, Math.max(at, born)), Math.max(at, born), 0o640),
+    file('var/log/nginx/access.log', log(facts, since), since, 0o640),
     folder('srv/app'),
-    file('srv/app/.env', env(Math.min(turn, 1)), past[Math.min(turn, 1)], 0o600),
+    file('srv/app/.env', env(Math.min(turn, 1)), turns[Math.min(turn, 1)], 0o600),
     file('srv/app/run.sh', '#!/bin/sh\nexec /srv/app/serve --workers "$WORKERS"\n', born, 0o755),
     ...(turn < 2 ? [file('srv/app/routes.json', '{\n  "api": "/v2",\n  "health": "/healthz"\n}\n')] : []),
     ...facts.people.flatMap(({ name, keys }) => [

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type SeedFacts, type SeedPerson, writeDataSeed, writeSeed } from './disk-seed.ts';
+import { lastChange, type SeedFacts, type SeedPerson, writeDataSeed, writeSeed } from './disk-seed.ts';
 import { copyTree } from './disk-tree.ts';
 import type { Guest, Volume } from './state.ts';
 import { guestName, type World } from './world.ts';
@@ -62,9 +62,9 @@ export class Disk {
     return folder;
   }
 
-  /** The folder with the files of a snapshot. */
+  /** The folder with the files of a snapshot; only to look, since others may be the same folder. */
   version(snapshot: DiskSnapshot): string {
-    snapshot.folder ??= this.#disks.seeded(this, snapshot.at);
+    snapshot.folder ??= this.#disks.shared(this, snapshot.at);
     return snapshot.folder;
   }
 
@@ -117,6 +117,7 @@ export class Disks {
   readonly #old: ReadonlySet<Volume>;
   readonly #facts = new Map<number, Omit<SeedFacts, 'at'>>();
   readonly #archives = new Map<Volume, string>();
+  readonly #shared = new Map<string, string>();
   #folder: string | undefined;
   #count = 0;
 
@@ -221,6 +222,19 @@ export class Disks {
   seeded({ volume, vmid, name }: Disk, at: number): string {
     const facts = this.#factsOf(vmid, this.#old.has(volume), volume.ctime);
     return this.#seed(facts, at, /-disk-0(\.raw)?$/.test(name));
+  }
+
+  /** The same, for nobody to change: files that did not change in between are written once. */
+  shared(disk: Disk, at: number): string {
+    const facts = this.#factsOf(disk.vmid, this.#old.has(disk.volume), disk.volume.ctime);
+    const since = lastChange({ ...facts, at: Math.min(at, this.#began) });
+    const key = `${disk.vmid} ${disk.name} ${facts.born} ${since}`;
+    let folder = this.#shared.get(key);
+    if (folder === undefined) {
+      folder = this.seeded(disk, at);
+      this.#shared.set(key, folder);
+    }
+    return folder;
   }
 
   #seed(facts: Omit<SeedFacts, 'at'>, at: number, root: boolean): string {

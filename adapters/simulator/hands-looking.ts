@@ -154,16 +154,18 @@ function fileVersions(args: Where, call: HandsCall): object {
   };
 }
 
-/** Entries and bytes below a folder. */
-export function weigh(root: string, relative: string): { entries: number; bytes: number } {
-  const sum = { entries: 0, bytes: 0 };
+/** Entries below a folder, their bytes, and the room they take on this machine's disk. */
+export function weigh(root: string, relative: string): { entries: number; bytes: number; space: number } {
+  const sum = { entries: 0, bytes: 0, space: 0 };
   for (const name of namesIn(root, relative)) {
     const path = joined(relative, name);
     const stat = lstatOf(root, path);
     if (!stat) continue;
-    const below = stat.isDirectory() ? weigh(root, path) : { entries: 0, bytes: stat.isFile() ? stat.size : 0 };
+    const own = { entries: 0, bytes: stat.isFile() ? stat.size : 0, space: 0 };
+    const below = stat.isDirectory() ? weigh(root, path) : own;
     sum.entries += 1 + below.entries;
     sum.bytes += below.bytes;
+    sum.space += stat.blocks * 512 + below.space;
   }
   return sum;
 }
@@ -182,7 +184,8 @@ function looked(args: Version, call: HandsCall, what: string) {
 function fileStat(args: Version, call: HandsCall): object {
   const { seen, head } = looked(args, call, 'nothing was looked at');
   if (!seen.stat.isDirectory()) return head;
-  return { ...head, ...weigh(seen.root, seen.relative), complete: true };
+  const { entries, bytes } = weigh(seen.root, seen.relative);
+  return { ...head, entries, bytes, complete: true };
 }
 
 function fileShow(args: Version, call: HandsCall): object {

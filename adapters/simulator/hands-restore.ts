@@ -192,7 +192,8 @@ function copyIn(
 /** Whether the storage has room for it, as the rest of the simulator counts. */
 function mustFit(place: Place, source: Seen, what: string, { hands }: HandsCall): void {
   const storage = hands.world.state.storages.get(place.disk.volume.storage)!;
-  const need = source.stat.isDirectory() ? weigh(source.root, source.relative).bytes : source.stat.size;
+  const { stat } = source;
+  const need = stat.isDirectory() ? weigh(source.root, source.relative).space : stat.blocks * 512;
   const free = storage.total - hands.world.used(hands.node, storage);
   if (need <= free) return;
   const why = `the volume is full: it takes ${need} bytes, ${free} are free`;

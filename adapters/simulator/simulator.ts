@@ -193,7 +193,8 @@ export class Simulator {
     const disk = this.disks.root(this.#ct(vmid));
     const snapshot = disk.snapshot(name);
     if (!snapshot) throw new Error(`CT ${vmid} has no snapshot ${name}`);
-    return disk.version(snapshot);
+    snapshot.folder = this.disks.copied(disk.version(snapshot));
+    return snapshot.folder;
   }
 
   #ct(vmid: number): Guest {
