@@ -148,4 +148,21 @@ describe('scheduled snapshots', () => {
     await world.runs('snapshots');
     expect([made(103).length, made(115).length]).toEqual([1, 1]);
   });
+
+  test('are listed with their end, beside what only the node knows; it stops a rollback before anybody approves', async () => {
+    await open('#!/bin/sh\n', { snapshots: [{ vmids: [103], keep: { hourly: '3h' } }] });
+    await world.runs('snapshots');
+    await world.vera.says('snapshot list 103');
+    await world.vera.reads(
+      '1 snapshot, 1 hidden',
+      'schedule, hourly',
+      'Schedule keeps: hourly 3 h',
+      '__replicate_103-0',
+    );
+    const guest = world.guest(103)!;
+    const [made] = guest.snapshots;
+    guest.onDisk = [{ name: 'by-zfs', at: made!.snaptime + 60 }];
+    await world.alice.says(`snapshot rollback 103 ${made!.name}`);
+    await world.alice.reads('was not rolled back', 'Proxmox does not know of: by-zfs on rootfs', 'zfs destroy');
+  });
 });
