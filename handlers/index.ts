@@ -24,6 +24,10 @@ import { fileVersions } from './file-versions.ts';
 import { help } from './help.ts';
 import { nodeList } from './node-list.ts';
 import { nodeShow } from './node-show.ts';
+import { personAdd } from './person-add.ts';
+import { personList } from './person-list.ts';
+import { personProve } from './person-prove.ts';
+import { personRemove } from './person-remove.ts';
 import { quorum } from './quorum.ts';
 import { replicationAdd } from './replication-add.ts';
 import { replicationDisable } from './replication-disable.ts';
@@ -38,9 +42,13 @@ import { snapshotKeep } from './snapshot-keep.ts';
 import { snapshotList } from './snapshot-list.ts';
 import { snapshotRollback } from './snapshot-rollback.ts';
 import { sshAdopt } from './ssh-adopt.ts';
+import { sshExtend } from './ssh-extend.ts';
+import { sshGrant } from './ssh-grant.ts';
 import { sshKeep } from './ssh-keep.ts';
 import { sshKeys } from './ssh-keys.ts';
+import { sshRevoke } from './ssh-revoke.ts';
 import { sshSync } from './ssh-sync.ts';
+import { sshWho } from './ssh-who.ts';
 import { vmList } from './vm-list.ts';
 import { vmReboot } from './vm-reboot.ts';
 import { vmShow } from './vm-show.ts';
@@ -71,6 +79,10 @@ export const commands: readonly Command[] = [
   help,
   nodeList,
   nodeShow,
+  personAdd,
+  personList,
+  personProve,
+  personRemove,
   quorum,
   replicationAdd,
   replicationDisable,
@@ -85,9 +97,13 @@ export const commands: readonly Command[] = [
   snapshotList,
   snapshotRollback,
   sshAdopt,
+  sshExtend,
+  sshGrant,
   sshKeep,
   sshKeys,
+  sshRevoke,
   sshSync,
+  sshWho,
   vmList,
   vmReboot,
   vmShow,

@@ -1,11 +1,10 @@
 import { defineCommand, type PlanContext } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
 import type { Plan, Target } from '../src/contracts/plan.ts';
-import { guestLabel } from '../src/contracts/steps.ts';
 import { ct, option, optional, person } from './options.ts';
 import { guestTarget, previewCard, resultCard } from './parts/cards.ts';
 import { holds } from './parts/drift.ts';
-import { untilText } from './parts/leases.ts';
+import { endLines, labelOf, laterRisk, nameOf } from './parts/end-lines.ts';
 import { QUEUED_BY } from './parts/queue.ts';
 import { type Ending, endingOf, forgetSteps, type Held, heldBy, waitingFor } from './parts/revoke-plan.ts';
 
@@ -48,7 +47,7 @@ export const sshRevoke = defineCommand({
 });
 
 async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
-  const { view, everything, nodes, books, root, clock, zone, asker } = context;
+  const { view, nodes, books, root, clock, zone, asker } = context;
   const who = await context.findPerson(wanted.person);
   const id = who?.id ?? wanted.person.replace(/^@/, '');
   const name = who?.name ?? id;
@@ -69,7 +68,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     held.grants.map((grant) => {
       const queued = waitingFor(held, grant);
       const account = wanted.account ?? (queued?.kind === 'revoke' ? queued.account : undefined);
-      return endingOf(grant, { view, everything, nodes }, { account, suffix: nameOf(grant), queued, what });
+      return endingOf(grant, { view, nodes }, { account, suffix: nameOf(grant), queued, what });
     }),
   );
   const endings = found.filter((ending) => ending !== undefined);
@@ -121,39 +120,11 @@ async function vmidOf(wanted: string, { view, everything }: PlanContext): Promis
   return (await view.findGuest(wanted, 'lxc')).vmid;
 }
 
-const nameOf = ({ vmid, user }: { readonly vmid: number; readonly user: string }): string => `${vmid} ${user}`;
-
-const labelOf = ({ guest, grant }: Ending): string => (guest ? guestLabel(guest) : `CT ${grant.vmid} ${grant.guest}`);
-
 function placesOf(endings: readonly Ending[], { queued }: Held): string {
   const places = endings.map(labelOf);
   if (places.length === 0) return queued.map(({ grant }) => `CT ${grant.vmid} ${grant.guest}`).join(', ');
   return places.length <= 3 ? places.join(', ') : `${places.length} containers`;
 }
-
-export function endLines(endings: readonly Ending[], held: Held, now: number, zone: string): readonly string[] {
-  const only = held.queued.filter(({ grant }) => !held.grants.some((g) => nameOf(g) === nameOf(grant)));
-  return [
-    ...endings.map((ending) => endLine(ending, now, zone)),
-    ...only.map(({ grant }) => `CT ${grant.vmid} ${grant.guest}: what waited for it is forgotten`),
-  ];
-}
-
-function endLine(ending: Ending, now: number, zone: string): string {
-  const { grant, when, why, remove } = ending;
-  const label = labelOf(ending);
-  if (when === 'gone') return `${label}: ${why}; ${grant.jump ? 'the way in and our note end' : 'our note ends'}`;
-  if (when === 'later') {
-    return `${label}: ${why}: ${grant.jump ? 'the way in ends now, ' : ''}keys of ${grant.user} end when it runs, or ${untilText(grant, now, zone)}`;
-  }
-  const account = remove ? `the account ${grant.user} is removed` : `the account ${grant.user} stays`;
-  return `${label}: keys${grant.jump ? ' and the way in' : ''} end${grant.sudo && !remove ? ', sudo too' : ''}; ${account}`;
-}
-
-const laterRisk = (ending: Ending) => ({
-  code: 'stopped',
-  says: `the keys in ${labelOf(ending)} stay until it can be reached (${ending.why})`,
-});
 
 function targetOf(
   endings: readonly Ending[],

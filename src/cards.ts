@@ -101,7 +101,13 @@ function planCard(request: RequestRecord, scene: CardScene): Card {
   const preview = scene.command?.preview(plan) ?? { title: plan.title, tone: 'plain' as const };
   const said = new Set(preview.lines ?? []);
   const risks = plan.risks.map((risk) => risk.says).filter((line) => !said.has(line));
-  return { ...preview, lines: [...(preview.lines ?? []), ...risks] };
+  // What a person is to type about this very request: its id is not known where the preview is made.
+  const named = (text: string) => text.replaceAll('{run}', request.id);
+  return {
+    ...preview,
+    lines: [...(preview.lines ?? []), ...risks].map(named),
+    ...(preview.code ? { code: preview.code.map(named) } : {}),
+  };
 }
 
 const VOTED = { approve: 'approved', confirm: 'confirmed', proof: 'proved', deny: 'denied' } as const;

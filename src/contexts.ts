@@ -5,7 +5,7 @@ import { fail } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
 import type { Resource } from './contracts/policy.ts';
 import type { DeskParts } from './desk-parts.ts';
-import { booksOf, finder } from './links.ts';
+import { booksOf, everybody, finder } from './links.ts';
 import { rootOf } from './planning.ts';
 import { guestResource, question, requestResource } from './questions.ts';
 import { menuEntry } from './registry.ts';
@@ -80,6 +80,7 @@ export class Contexts {
       github: { keys: (login, options) => github.keys(login, options) },
       books,
       findPerson: finder(people, books, place.platform),
+      people: () => everybody(people, books),
       house: planning.house(cluster ?? [...clusters.keys()][0] ?? ''),
     };
   }

@@ -39,8 +39,6 @@ export interface Ending {
 
 export interface Place {
   readonly view: ClusterView;
-  /** To tell a guest that is gone from one that the asker may not see. */
-  readonly everything?: ClusterView;
   readonly nodes: NodeView;
 }
 
@@ -55,10 +53,13 @@ export interface EndingWish {
 
 /** How one grant ends; undefined when the asker may not see its container. */
 export async function endingOf(grant: Grant, place: Place, wish: EndingWish): Promise<Ending | undefined> {
-  const guest = (await place.view.guests()).find(({ vmid, type }) => vmid === grant.vmid && type === 'lxc');
+  const guests = await seen(() => place.view.guests());
+  if ('why' in guests) return later(grant, undefined, guests.why, wish);
+  const guest = guests.value.find(({ vmid, type }) => vmid === grant.vmid && type === 'lxc');
   if (!guest) {
-    const hidden = (await place.everything?.guests())?.some(({ vmid }) => vmid === grant.vmid);
-    return hidden ? undefined : gone(grant, wish, 'there is no such container any more');
+    // Missing rights look like a missing guest (ODDITIES 35): only a number that is free has no guest.
+    const free = await place.view.vmidFree(grant.vmid);
+    return free ? gone(grant, wish, 'there is no such container any more') : undefined;
   }
   const cannot = await whyNotNow(guest, place);
   if (cannot !== undefined) return later(grant, guest, cannot, wish);
@@ -96,7 +97,7 @@ function gone(grant: Grant, wish: EndingWish, why: string): Ending {
   return { grant, when: 'gone', why, remove: false, risks: [], steps: [...steps, ...dequeue(grant, wish, steps)] };
 }
 
-function later(grant: Grant, guest: Guest, why: string, wish: EndingWish): Ending {
+function later(grant: Grant, guest: Guest | undefined, why: string, wish: EndingWish): Ending {
   const account = wish.account ?? 'remove';
   const { jump: _jump, ...rest } = grant;
   const queue = queueStep(
@@ -107,13 +108,13 @@ function later(grant: Grant, guest: Guest, why: string, wish: EndingWish): Endin
   );
   return {
     grant,
-    guest,
+    ...(guest ? { guest } : {}),
     when: 'later',
     why,
     remove: account === 'remove',
     risks: [],
     steps: [
-      ...revokeSteps(grant, guest.node, {
+      ...revokeSteps(grant, guest?.node ?? '', {
         account: undefined,
         remove: false,
         keepEntry: true,

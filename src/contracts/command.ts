@@ -82,7 +82,7 @@ export interface ChangeCommand<O extends Options = Options> extends Described<O>
   readonly version: number;
   /** Looks, never touches. Throws Failed with the reason when it cannot be done. */
   plan(options: Values<O>, context: PlanContext): Promise<Plan>;
-  /** What people see before anyone approves; the pipeline adds what is missing and the buttons. */
+  /** What people see before anyone approves; the pipeline adds what is missing and the buttons, and puts the request's id where `{run}` stands. */
   preview(plan: Plan): Card;
   /** What people see when the run ended well; failures and undos are told by the pipeline. */
   result(plan: Plan, run: RunRecord): Card;
@@ -124,6 +124,8 @@ export interface ReadContext extends AskContext {
   readonly nodes: NodeView;
   readonly books: Books;
   findPerson: FindPerson;
+  /** Everybody listed or linked. */
+  people(): Promise<readonly { readonly id: string; readonly name: string; readonly github?: string }[]>;
 }
 
 /**

@@ -175,6 +175,7 @@ export async function answerOf(
   const context: ReadContext = {
     github: around.github ?? noGithub,
     findPerson: around.findPerson ?? nobody,
+    people: async () => around.people ?? [],
     nodes: around.nodes ?? fakeNodes([]),
     books: around.books ?? noBooks,
     asker: alice,

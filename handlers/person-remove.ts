@@ -1,0 +1,143 @@
+import { type BookEntry, KEPT, LINKS } from '../src/contracts/books.ts';
+import { defineCommand, type PlanContext } from '../src/contracts/command.ts';
+import { fail } from '../src/contracts/failure.ts';
+import { bookStep } from '../src/contracts/node-steps.ts';
+import type { Plan, PlannedStep } from '../src/contracts/plan.ts';
+import { person } from './options.ts';
+import { intentText, previewCard, resultCard } from './parts/cards.ts';
+import { endLines, laterRisk, nameOf } from './parts/end-lines.ts';
+import { type Ending, endingOf, forgetSteps, type Held, heldBy, waitingFor } from './parts/revoke-plan.ts';
+import { count } from './parts/units.ts';
+
+export const personRemove = defineCommand({
+  name: 'person remove',
+  summary: 'Take everything of somebody who leaves away: access everywhere, and the GitHub link',
+  examples: ['person remove person:@alice'],
+  options: { person },
+  positional: ['person'],
+  action: 'person.remove',
+  risk: 'disruptive',
+  version: 1,
+  plan: ({ person }, context) => plan(person, context),
+  preview: (plan) =>
+    previewCard(plan, [
+      ...(plan.intent['ends'] as readonly string[]),
+      ...(plan.intent['left'] as readonly string[]),
+      'Home folders stay. Each part is done for itself: what fails is named, and the rest is done all the same',
+    ]),
+  result: (plan, run) =>
+    resultCard(`${intentText(plan, 'name')} has no access any more`, run, [
+      ...(plan.intent['ends'] as readonly string[]),
+      ...(plan.intent['left'] as readonly string[]),
+    ]),
+});
+
+/** One cluster's part of it. */
+interface Part {
+  readonly cluster: string;
+  readonly held: Held;
+  readonly endings: readonly Ending[];
+  /** Grants of containers that the asker may not see. */
+  readonly hidden: number;
+}
+
+async function plan(wanted: string, context: PlanContext): Promise<Plan> {
+  const { view, clusters, findPerson, clock, zone, root } = context;
+  const who = await findPerson(wanted);
+  const id = who?.id ?? wanted.replace(/^@/, '');
+  const name = who?.name ?? id;
+  const what = `nothing of ${name} was taken away`;
+  const parts = await Promise.all(clusters.map((place) => partOf(id, place, context, what)));
+  const notes = await notesOf(id, context);
+  const steps = [
+    ...parts.flatMap(({ endings }) => endings.flatMap((ending) => ending.steps)),
+    ...parts.flatMap(({ cluster, held }) => forgetSteps(held, `${cluster} `)),
+    ...notes.map(forgetNote),
+  ];
+  const left = leftLines(parts, who, notes);
+  if (steps.length === 0) {
+    fail('not-found', {
+      what,
+      why: left[0] ?? `${name} has neither access nor a link here`,
+      next: `${root}person list shows who has`,
+    });
+  }
+  const many = parts.filter(({ endings }) => endings.length > 0).length > 1;
+  const ends = parts.flatMap(({ cluster, held, endings }) =>
+    endLines(endings, held, clock.now(), zone).map((line) => (many ? `${cluster}: ${line}` : line)),
+  );
+  const link = notes.some(({ shelf }) => shelf === LINKS);
+  const endings = parts.flatMap((part) => part.endings);
+  return {
+    command: 'person remove',
+    version: 1,
+    cluster: view.name,
+    target: { kind: 'person', id, name },
+    title: `Take ${name} out: ${count(endings.length, 'grant')}${link ? ' and the GitHub link' : ''}`,
+    intent: { person: id, name, ends: [...ends, ...(link ? ['The link to GitHub ends'] : [])], left },
+    guards: [],
+    observations: [],
+    risks: [...endings.filter(({ when }) => when === 'later').map(laterRisk), ...endings.flatMap(({ risks }) => risks)],
+    steps,
+    reserves: [],
+    locks: locksOf(id, parts),
+  };
+}
+
+async function partOf(
+  id: string,
+  place: PlanContext['clusters'][number],
+  { books }: PlanContext,
+  what: string,
+): Promise<Part> {
+  const held = await heldBy(id, place.name, books);
+  const found = await Promise.all(
+    held.grants.map((grant) =>
+      endingOf(grant, place, {
+        account: undefined,
+        suffix: `${place.name} ${nameOf(grant)}`,
+        queued: waitingFor(held, grant),
+        what,
+      }),
+    ),
+  );
+  const endings = found.filter((ending) => ending !== undefined);
+  return { cluster: place.name, held, endings, hidden: found.length - endings.length };
+}
+
+/** The link, and what was decided about their keys. */
+async function notesOf(id: string, { books }: PlanContext): Promise<readonly BookEntry[]> {
+  const entries = await Promise.all([LINKS, KEPT].map((shelf) => books.entry(shelf, id)));
+  return entries.filter((entry) => entry !== undefined && entry.value !== null) as readonly BookEntry[];
+}
+
+const forgetNote = ({ shelf, key, value }: BookEntry): PlannedStep => ({
+  ...bookStep({ shelf, key, value: null }, value, {
+    name: shelf,
+    says: shelf === LINKS ? 'Ending the link to GitHub' : 'Forgetting what was decided about their keys',
+  }),
+  alone: true,
+});
+
+/** What this plan cannot do, so that somebody does it. */
+function leftLines(
+  parts: readonly Part[],
+  who: { readonly id: string; readonly github?: string } | undefined,
+  notes: readonly BookEntry[],
+): readonly string[] {
+  const linked = notes.find(({ shelf }) => shelf === LINKS)?.value as { readonly login?: string } | undefined;
+  const config = who?.github !== undefined && linked?.login?.toLowerCase() !== who.github.toLowerCase();
+  return [
+    ...parts
+      .filter(({ hidden }) => hidden > 0)
+      .map(({ cluster, hidden }) => `LEFT on ${cluster}: ${count(hidden, 'grant')} in containers that you may not see`),
+    ...(config ? [`LEFT: the config names them, under people: ${who!.id}: an admin takes that out`] : []),
+  ];
+}
+
+function locksOf(id: string, parts: readonly Part[]): readonly string[] {
+  const guests = parts.flatMap(({ cluster, held }) =>
+    [...held.grants, ...held.queued.map(({ grant }) => grant)].map(({ vmid }) => `guest/${cluster}/${vmid}`),
+  );
+  return [...new Set([`link/${id}`, ...guests])].sort();
+}
