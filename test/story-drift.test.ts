@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { GRANTS, KEPT } from '../src/contracts/books.ts';
+import { GRANTS, KEPT, QUEUE } from '../src/contracts/books.ts';
 import { ed25519, fingerprint } from './platforms/github-keys.ts';
 import { openWorld, type World, type WorldOptions } from './world.ts';
 
@@ -179,4 +179,115 @@ test('every night: a line somebody slipped in under our mark is told once, forei
   await world.runs('access-reconcile');
   expect(world.alice.sees().filter((text) => text.includes('ACCESS off'))).toHaveLength(told);
   expect(keysOf(103)).toBe(slipped);
+});
+
+const HOUR = 3_600_000;
+const jump = () => world.simulator.hands('ovh1').jumpKeys.get('bascule-jump') ?? '';
+const runs = (vmid: number, running: boolean) => {
+  world.guest(vmid)!.running = running;
+};
+
+async function granted(vmid: number, more = ''): Promise<void> {
+  await world.oscar.says(`ssh grant person:@alice vmid:${vmid} ${more}`);
+  await world.nina.clicks('Approve', `CT ${vmid}`);
+  await world.becomes('done', 'ssh grant');
+  await world.settled();
+}
+
+test('a lease keeps its end when its keys change, inside and on the jump node; when it is over the night clears it', async () => {
+  await open();
+  await granted(103, 'expires:8h');
+  const lease = /expiry-time="\d+Z"/.exec(keysOf(103, 'alice-hub'))![0];
+  world.clock.passes(HOUR);
+  world.github.change('alice-hub', MINE, NEW);
+  await world.runs('key-drift');
+  await world.alice.reads('KEYS CHANGED', `+ ${fingerprint(NEW)}`, 'On: 103, jump ovh1');
+  await world.oscar.clicks('Apply', 'KEYS CHANGED');
+  await world.nina.clicks('Approve', 'Apply the keys of');
+  await world.becomes('done', 'ssh sync');
+  const [grant] = await grants();
+  expect(keysOf(103, 'alice-hub')).toBe(
+    `${lease} ${MINE} bascule:${grant!.id}\n${lease} ${NEW} bascule:${grant!.id}\n`,
+  );
+  expect(
+    jump()
+      .split('\n')
+      .filter((line) => line.includes(NEW) && line.includes(lease)),
+  ).toHaveLength(1);
+  await world.runs('access-reconcile');
+  expect(world.alice.sees().join('\n')).not.toContain('ACCESS');
+  world.clock.passes(8 * HOUR);
+  await world.runs('access-reconcile');
+  const revoked = await world.becomes('done', 'ssh revoke');
+  expect(revoked.requester).toBe('automation:access-reconcile');
+  expect([keysOf(103, 'alice-hub'), jump(), await grants()]).toEqual(['', '', []]);
+  expect(world.alice.sees().join('\n')).not.toContain('ACCESS');
+});
+
+test('of a stopped container the way in closes at once, and its keys go when it runs again', async () => {
+  await open({}, 'apply');
+  await granted(103, 'expires:8h');
+  const before = keysOf(103, 'alice-hub');
+  runs(103, false);
+  world.github.change('alice-hub');
+  await world.runs('key-drift');
+  await world.becomes('done', 'ssh sync');
+  expect([jump(), keysOf(103, 'alice-hub')]).toEqual(['', before]);
+  await world.alice.reads('KEYS CHANGED', `− ${fingerprint(MINE)}`);
+  runs(103, true);
+  await world.runs('key-drift');
+  await world.becomes('done', 'ssh sync');
+  expect(keysOf(103, 'alice-hub')).toBe('');
+  expect(await grants()).toMatchObject([{ fingerprints: [] }]);
+  await world.runs('key-drift');
+  await world.alice.reads('KEYS SETTLED');
+});
+
+test('its budget holds a schedule back, and the card says so', async () => {
+  await open({ config: { automations: { 'key-drift': { budget: 1 } } } }, 'apply');
+  await granted(103);
+  await world.oscar.says('ssh grant person:@oscar vmid:104');
+  await world.nina.clicks('Approve', 'CT 104');
+  await world.becomes('done', 'ssh grant');
+  world.github.change('alice-hub');
+  world.github.change('oscar-hub');
+  await world.runs('key-drift');
+  await world.alice.reads('KEYS CHANGED @oscar', 'Not taken away by itself: its budget for today is used up');
+  const made = (await world.store.requests({ limit: 50 })).filter(({ command }) => command === 'ssh sync');
+  expect(made.map(({ options }) => options['person'])).toEqual(['alice']);
+  expect(keysOf(104, 'oscar-hub')).toContain('bascule:');
+});
+
+test('what waits for a container is carried out once it runs, and dropped when its lease is over first', async () => {
+  await open();
+  await granted(115, 'expires:8h stopped:wait');
+  await world.runs('queued-grants');
+  expect(await world.store.bookEntries(QUEUE)).toHaveLength(1);
+  runs(115, true);
+  await world.runs('queued-grants');
+  await world.becomes('done', 'ssh grant');
+  expect((await world.request()).requester).toBe('automation:queued-grants');
+  expect(keysOf(115, 'alice-hub')).toContain(MINE);
+  expect([(await world.store.bookEntries(QUEUE)).length, (await grants()).length]).toEqual([0, 1]);
+  await world.runs('queued-grants');
+  runs(103, false);
+  await granted(103, 'expires:2h stopped:wait');
+  world.clock.passes(3 * HOUR);
+  await world.runs('queued-grants');
+  await world.alice.reads('Not carried out: access of alice in CT 103', 'its lease ended before');
+  expect(await world.store.bookEntries(QUEUE)).toHaveLength(0);
+});
+
+test('an end of access that waits for a container happens once it runs', async () => {
+  await open();
+  await granted(103);
+  runs(103, false);
+  await world.oscar.says('ssh revoke person:@alice vmid:103');
+  await world.oscar.clicks('Run it', 'End the access of');
+  await world.becomes('done', 'ssh revoke');
+  expect(jump()).toBe('');
+  runs(103, true);
+  await world.runs('queued-grants');
+  expect((await world.becomes('done', 'ssh revoke')).requester).toBe('automation:queued-grants');
+  expect([(await world.store.bookEntries(QUEUE)).length, (await grants()).length]).toEqual([0, 0]);
 });
