@@ -1,5 +1,5 @@
 import { chromium } from 'playwright-core';
-import { startDemo } from '../../src/main.ts';
+import { startDemo } from '../../src/main-demo.ts';
 
 /**
  * Takes the picture in README.md anew: `node test/docs/picture.ts`. The real demo, at the moment when Alice has asked

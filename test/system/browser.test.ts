@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startDemo } from '../../src/main.ts';
+import { startDemo } from '../../src/main-demo.ts';
 import { cards, hostile, hostileTexts } from '../cards.ts';
 import { createScriptedDemo, type ScriptedDemo } from '../scripted-web-demo.ts';
 
