@@ -46,7 +46,7 @@ export const fileRestore = defineCommand({
       `${intentText(plan, 'path')} of ${intentText(plan, 'guest')} is back from ${intentText(plan, 'from')}`,
       run,
       [
-        ...resultLines(run),
+        ...resultLines(plan, run),
         ...(plan.intent['replaces'] ? ['What has the old one open keeps it: restart its service'] : []),
       ],
     ),
@@ -104,6 +104,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       from: version.from,
       guid: version.guid,
       type: version.type,
+      inPlace,
       replaces,
       where: whereTo(shown, inPlace, replaces),
     },
@@ -182,8 +183,8 @@ function describe({ type, size }: Pick<FileVersion, 'type' | 'size'>, weight?: R
   return `folder, ${weight.complete === false ? 'more than ' : ''}${count(weight.entries ?? 0, 'name')}, ${fileSize(weight.bytes ?? 0)}`;
 }
 
-function resultLines(run: RunRecord): readonly string[] {
-  const told = restoredNames(run);
+function resultLines(plan: Plan, run: RunRecord): readonly string[] {
+  const told = restoredNames(plan, run);
   if (!told) return [];
   const until = new Date(told.undoUntil * 1000).toISOString().slice(0, 16).replace('T', ' ');
   return [

@@ -61,7 +61,7 @@ async function plan(wanted: string, context: PlanContext): Promise<Plan> {
       why: `it was on cluster ${request.cluster}`,
       next: `add cluster:${request.cluster}`,
     });
-  const names = restoredNames(await records.run(request.id));
+  const names = restoredNames(request.plan, await records.run(request.id));
   if (request.state !== 'done' || !names)
     return fail('conflict', {
       what,

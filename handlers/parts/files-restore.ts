@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Guest } from '../../src/contracts/cluster.ts';
 import type { PlanContext } from '../../src/contracts/command.ts';
 import { Failed, fail } from '../../src/contracts/failure.ts';
-import type { Json } from '../../src/contracts/plan.ts';
+import { type Json, type Plan, stamp } from '../../src/contracts/plan.ts';
 import type { RunRecord } from '../../src/contracts/records.ts';
 import type { FileFacts, FilePath, FileVersion, FileVersions } from '../../src/contracts/shell.ts';
 import { backupName } from './files-backups.ts';
@@ -151,9 +151,24 @@ function refuseBackup(
 }
 
 const restored = z.object({ restored: z.string(), kept: z.string().nullish(), undoUntil: z.number() });
+export type Restored = z.output<typeof restored>;
 
-/** What the restore of a run answered: the names there are, and until when it can be undone (epoch seconds). */
-export function restoredNames(run: RunRecord): z.output<typeof restored> | undefined {
+const DAY = 86_400;
+
+/**
+ * The names that a restore gave, and until when it can be undone (epoch seconds). A run whose answer was lost and that
+ * was found done has told none: they follow from the plan and the time of its approval, as the node makes them.
+ */
+export function restoredNames(plan: Plan, run: RunRecord): Restored | undefined {
   const told = run.steps.map((step) => restored.safeParse(step.result)).find((each) => each.success);
-  return told?.data;
+  if (told) return told.data;
+  const { path, replaces, inPlace } = plan.intent;
+  const ended = run.steps[0]?.endedAt ?? run.endedAt;
+  if (run.approvedAt === undefined || ended === undefined) return undefined;
+  const at = stamp(run.approvedAt);
+  return {
+    restored: inPlace ? String(path) : `${path}.restored-${at}`,
+    kept: replaces ? `${path}.before-restore-${at}` : null,
+    undoUntil: Math.floor(ended / 1000) + DAY,
+  };
 }
