@@ -4,7 +4,7 @@ import { fail } from '../src/contracts/failure.ts';
 import { fingerprint, isNodeCall, type Plan } from '../src/contracts/plan.ts';
 import { type Around, answerOf, planOf, refusalOf } from './views/ask.ts';
 import { filesOn, fileVersion, restoredBefore } from './views/fake-files.ts';
-import { fakeNodes } from './views/fake-nodes.ts';
+import { fakeNodes, zfsOf } from './views/fake-nodes.ts';
 import { type FakeWorld, fourNodes, GIB, NOW } from './views/fake-view.ts';
 
 /** What people are told of versions of files, and what a restore plans, refuses and takes back. */
@@ -103,6 +103,38 @@ describe('file versions', () => {
     expect(world.asked.filter((name) => name === 'backupFiles')).toHaveLength(8);
     expect(text(card)).toContain('5 backups older than the 8 newest: not opened');
     expect(card.table?.rows.map(([from]) => from)).not.toContain('pbs:2026-10-12T01:00:01Z');
+  });
+
+  test('of a container whose node is down come from its replica and its backups', async () => {
+    const world = withBackups();
+    world.nodes[0] = { ...world.nodes[0]!, online: false };
+    world.storages['ovh2'] = world.storages['ovh1']!;
+    const asked: string[] = [];
+    const dead = async () => fail('unavailable', { what: 'x', why: 'ovh1 cannot be reached', next: 'y' });
+    const there = filesOn(files, asked);
+    const nodes: typeof there = {
+      ...there,
+      versions: (node, ...rest) => (node === 'ovh1' ? dead() : there.versions(node, ...rest)),
+      zfsSnapshots: async () => zfsOf([]),
+    };
+    const card = await versions({ nodes }, world);
+    expect(card.table?.rows.map(([from]) => from)).toEqual([
+      'ovh3:__replicate_103-0_1795000000__',
+      'ovh3:autodaily261114020001',
+      'pbs:2026-11-14T01:00:01Z',
+      'ovh3:gone',
+    ]);
+    expect(text(card)).toContain('Not looked at: ovh1: ovh1 cannot be reached');
+    expect(text(card)).not.toContain('It is not there now');
+    expect((await show({ from: 'ovh3:gone' }, { nodes }, world)).code?.at(-1)).toBe('timeout 30;');
+    const two = {
+      ...nodes,
+      zfsSnapshots: async () => ({
+        ...zfsOf([]),
+        volumes: [0, 1].map((disk) => ({ ...zfsOf([]).volumes[0]!, volume: `subvol-103-disk-${disk}` })),
+      }),
+    };
+    expect(text(await versions({ nodes: two }, world))).toContain('which of its volumes holds the path is not known');
   });
 
   test('of a file that is not there now says so', async () => {

@@ -23,14 +23,21 @@ export interface InBackups {
 /** `pbs:2026-11-12T01:00:01Z`: the time is in the volume's own name, in UTC. */
 export const backupName = ({ volid }: Pick<Backup, 'volid'>): string => `pbs:${/\/([^/]+)$/.exec(volid)?.[1] ?? volid}`;
 
+/** A node to ask about backups: a PBS is reached from any, also when the container's own is down. */
+async function reachedFrom(guest: Guest, { view }: Looking): Promise<string> {
+  const online = (await view.nodes()).filter((node) => node.online).map(({ name }) => name);
+  return online.includes(guest.node) ? guest.node : (online[0] ?? guest.node);
+}
+
 /** Backups of the container on PBS, newest first. */
-export async function pbsBackups(guest: Guest, { view }: Looking): Promise<readonly Backup[]> {
-  const [backups, storages] = await Promise.all([view.backups(guest), view.storages(guest.node)]);
+export async function pbsBackups(guest: Guest, context: Looking): Promise<readonly Backup[]> {
+  const { view } = context;
+  const node = await reachedFrom(guest, context);
+  const [backups, storages] = await Promise.all([view.backups({ vmid: guest.vmid, node }), view.storages(node)]);
   const pbs = new Set(storages.filter((storage) => storage.type === 'pbs').map(({ id }) => id));
   return backups.filter((backup) => pbs.has(backup.storage)).toSorted((a, b) => b.at - a.at);
 }
 
-/** `node`: one that is up; a PBS is reached from any. */
 export async function inBackups(guest: Guest, path: FilePath, context: Looking): Promise<InBackups> {
   const backups = await pbsBackups(guest, context);
   if (backups.length === 0) return { versions: [], absent: 0, missing: [] };
@@ -59,18 +66,20 @@ export async function backupVersion(
   guest: Guest,
   backup: Backup,
   path: FilePath,
-  { view }: Looking,
+  context: Looking,
 ): Promise<Version | undefined> {
+  const { view } = context;
   const above = split(path);
   if (!above || 'pathBase64' in above.folder) return undefined;
   const { storage, volid, at } = backup;
-  const found = await view.backupFiles(guest.node, storage, volid, above.folder.path).catch(nothingThere);
+  const node = await reachedFrom(guest, context);
+  const found = await view.backupFiles(node, storage, volid, above.folder.path).catch(nothingThere);
   const entry = found.find(({ name }) => Buffer.from(name).equals(above.name));
   if (!entry) return undefined;
   return {
     name: backupName(backup),
     source: 'backup',
-    node: guest.node,
+    node,
     from: volid,
     kind: 'backup',
     taken: at,

@@ -4,8 +4,8 @@ import type { FilePath } from '../../src/contracts/shell.ts';
 import { guestLabel } from '../../src/contracts/steps.ts';
 import { backupName, backupVersion, pbsBackups } from './files-backups.ts';
 import type { Version } from './files-fold.ts';
-import { onVolume, shownPath } from './files-paths.ts';
-import type { Looking } from './files-sources.ts';
+import { shownPath } from './files-paths.ts';
+import { type Looking, onReplica } from './files-sources.ts';
 
 /** Which version somebody means with `from:`. */
 export type Picked =
@@ -37,13 +37,7 @@ export async function pick(
   const node = before === '' ? undefined : await nodeNamed(before, context);
   if (node === undefined || node === guest.node)
     return { source: 'snapshot', node: guest.node, from: node === undefined ? wanted : after, path };
-  const place = onVolume((await context.view.guestDetail(guest)).volumes, path);
-  if (!place)
-    return fail('bad-input', {
-      what,
-      why: `${shownPath(path)} is on no ZFS volume, so ${node} has no replica of it`,
-      next: 'choose another version',
-    });
+  const place = await onReplica(node, guest, path, what, context);
   return { source: 'replica', node, from: after, path: place.path, volume: place.name };
 }
 

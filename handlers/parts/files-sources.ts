@@ -1,11 +1,11 @@
-import type { Guest, GuestDetail } from '../../src/contracts/cluster.ts';
+import type { Guest } from '../../src/contracts/cluster.ts';
 import type { ReadContext } from '../../src/contracts/command.ts';
 import { Failed, type Failure, fail } from '../../src/contracts/failure.ts';
 import type { FilePath, FileVersions } from '../../src/contracts/shell.ts';
 import { guestLabel } from '../../src/contracts/steps.ts';
 import { inBackups } from './files-backups.ts';
 import { inOrder, onlyThere, type Replica, type Version, versionOf } from './files-fold.ts';
-import { onVolume, shownPath } from './files-paths.ts';
+import { type OnVolume, onVolume, shownPath } from './files-paths.ts';
 import { attempt } from './guests.ts';
 import { madeBy } from './snapshots.ts';
 
@@ -106,13 +106,11 @@ async function replicaVersions(guest: Guest, path: FilePath, { view, nodes }: Lo
   const own = jobs.value.filter((job) => job.guest === guest.vmid && job.target !== guest.node);
   const targets = [...new Set(own.map((job) => job.target))].sort();
   if (targets.length === 0) return none;
-  const detail = await attempt(() => view.guestDetail(guest));
-  if ('failed' in detail) return { ...none, missing: [`replicas on ${targets.join(', ')}: ${detail.failed}`] };
   const found: Replica[] = [];
   const missing: string[] = [];
   await Promise.all(
     targets.map(async (node) => {
-      const looked = await attempt(() => oneReplica(node, detail.value, path, nodes));
+      const looked = await attempt(() => oneReplica(node, guest, path, { view, nodes }));
       if ('failed' in looked) missing.push(`${node} (replica): ${looked.failed}`);
       else found.push(looked.value);
     }),
@@ -121,21 +119,41 @@ async function replicaVersions(guest: Guest, path: FilePath, { view, nodes }: Lo
   return { found: found.sort(byNode), missing: missing.sort() };
 }
 
-async function oneReplica(
-  node: string,
-  detail: GuestDetail,
-  path: FilePath,
-  nodes: Looking['nodes'],
-): Promise<Replica> {
+async function oneReplica(node: string, guest: Guest, path: FilePath, context: Asking): Promise<Replica> {
   const what = `the replica on ${node} was not asked`;
-  const place = onVolume(detail.volumes, path);
-  if (!place)
-    return fail('unavailable', { what, why: `${shownPath(path)} is on no ZFS volume`, next: 'look at ct show' });
-  if (!place.volume.replicate)
-    return fail('unavailable', { what, why: `${place.volume.key} is not replicated`, next: 'look at ct show' });
-  if (!nodes.has(node))
+  if (!context.nodes.has(node))
     return fail('unavailable', { what, why: 'no SSH access to this node', next: 'bascule setup node' });
-  return { node, versions: (await nodes.versions(node, detail.vmid, place.path, place.name)).versions };
+  const place = await onReplica(node, guest, path, what, context);
+  return { node, versions: (await context.nodes.versions(node, guest.vmid, place.path, place.name)).versions };
+}
+
+type Asking = Pick<Looking, 'view' | 'nodes'>;
+
+/** Where a path lies in the replicas of a container. Throws Failed when there is none of it. */
+export async function onReplica(
+  node: string,
+  guest: Guest,
+  path: FilePath,
+  what: string,
+  { view, nodes }: Asking,
+): Promise<Pick<OnVolume, 'name' | 'path'>> {
+  const detail = await attempt(() => view.guestDetail(guest));
+  if ('failed' in detail) {
+    // Its own node is down and its configuration with it; of a container with one volume there is no doubt.
+    const { volumes } = await nodes.zfsSnapshots(node, guest.vmid);
+    const [only, ...others] = [...new Set(volumes.map(({ volume }) => volume))];
+    if (only !== undefined && others.length === 0) return { name: only, path };
+    return fail('unavailable', {
+      what,
+      why: `which of its volumes holds the path is not known: ${detail.failed}`,
+      next: 'wait for its node',
+    });
+  }
+  const place = onVolume(detail.value.volumes, path);
+  if (!place)
+    return fail('bad-input', { what, why: `${shownPath(path)} is on no ZFS volume`, next: 'look at ct show' });
+  if (place.volume.replicate) return place;
+  return fail('bad-input', { what, why: `${place.volume.key} is not replicated`, next: 'look at ct show' });
 }
 
 /** The refusal for a path that nothing holds. */
