@@ -94,7 +94,7 @@ describe('a config that is wrong says so at once', () => {
     ['a script that is not there', ['    house: {scripts: {docker: no.sh}}'],
       ['clusters.home.house.scripts.docker: no.sh cannot be read (ENOENT)']],
     ['a script that is too large', ['    house: {scripts: {docker: large.sh}}'],
-      ['clusters.home.house.scripts.docker: large.sh has 129 KiB, at most 128 KiB are run']],
+      ['clusters.home.house.scripts.docker: large.sh has 131073 bytes, at most 65000 are run']],
     ['a script that is not UTF-8', ['    house: {scripts: {docker: latin.sh}}'],
       ['clusters.home.house.scripts.docker: latin.sh is not UTF-8']],
     ['a script with a NUL', ['    house: {scripts: {docker: nul.sh}}'],

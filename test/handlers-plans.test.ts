@@ -3,7 +3,7 @@ import { commands } from '../handlers/index.ts';
 import type { ChangeCommand } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
 import type { KeysSeen } from '../src/contracts/github.ts';
-import { fingerprint, isApiCall, type Plan } from '../src/contracts/plan.ts';
+import { fillHoles, fingerprint, isApiCall, type Json, type Plan } from '../src/contracts/plan.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import type { NodeView, ZfsSnapshot } from '../src/contracts/shell.ts';
 import { type Around, commandNamed, house, noRecords, planOf, refusalOf } from './views/ask.ts';
@@ -358,13 +358,16 @@ describe('ct create with people, Docker and a script', () => {
     expect((await refused({ node: 'ovh1', ...given })).why).toMatch(why);
   });
 
-  test('a script that a plan would change is refused: what is approved is what runs', async () => {
+  test('a script that is none is refused, and one with holes of its own runs as it is', async () => {
     const scripts = {
-      base: { text: '#!/bin/bash\necho ${run}\n', sha256: 'ab' },
+      base: { text: '#!/bin/bash\necho ${run} {stamp}\n', sha256: 'ab' },
       py: { text: 'print(1)', sha256: 'cd' },
     };
-    expect((await refused({ setup: 'base' }, { house: { ...house, scripts } })).why).toContain('holds {run}');
     expect((await refused({ setup: 'py' }, { house: { ...house, scripts } })).why).toContain('does not begin with #!/');
+    const made = await create({ setup: 'base' }, { house: { ...house, scripts } });
+    const call = made.steps.find(({ name }) => name === 'setup')?.call as unknown as Json;
+    const filled = fillHoles(call, { run: 'r1', approvedAt: 0 }) as { args: { script: string; run: string } };
+    expect(filled.args).toMatchObject({ script: scripts.base.text, run: 'r1' });
   });
 
   test('Docker in a privileged container is refused', async () => {

@@ -146,6 +146,8 @@ export interface NodeCall {
   readonly args: { readonly [name: string]: Json };
   /** How long it may take; 60 unless told. */
   readonly seconds?: number;
+  /** Names of args that hold no holes, whatever they look like: a script's `${run}` is its own. */
+  readonly asIs?: readonly string[];
 }
 
 /**
@@ -221,9 +223,15 @@ export function fillHoles<T extends Json>(value: T, filling: Filling): T {
   if (typeof value === 'string') return fillText(value, filling) as T;
   if (Array.isArray(value)) return value.map((item: Json) => fillHoles(item, filling)) as unknown as T;
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
+  const filled = Object.fromEntries(
     Object.entries(value as { readonly [key: string]: Json }).map(([key, item]) => [key, fillHoles(item, filling)]),
-  ) as T;
+  );
+  return ('asIs' in value && 'verb' in value ? leftAsIs(filled, value as unknown as NodeCall) : filled) as T;
+}
+
+function leftAsIs(filled: { readonly [key: string]: Json }, { asIs = [], args }: NodeCall): Json {
+  const kept = Object.fromEntries(asIs.map((name) => [name, args[name] ?? null]));
+  return { ...filled, args: { ...(filled['args'] as { readonly [key: string]: Json }), ...kept } };
 }
 
 function fillText(text: string, { run, approvedAt = Number.NaN }: Filling): string {
