@@ -11,6 +11,7 @@ import { type Known, type Match, type Matched, matched } from './parts/adoption.
 import { guestTarget, previewCard, resultCard } from './parts/cards.ts';
 import { reachable } from './parts/checks.ts';
 import { shortType } from './parts/drift.ts';
+import { rehearse } from './parts/grant-plan.ts';
 import { NEW_ID } from './parts/grants.ts';
 import { prodTag } from './parts/risks.ts';
 
@@ -81,6 +82,8 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     });
   const found = matched(chosen, known.people, new Set(grants.map((grant) => grant.user)));
   if (found.matches.length === 0) refuseNone(found, known.unsure, what);
+  const steps = found.matches.flatMap((match) => stepsOf(match, guest, mac, view.name));
+  await rehearse(steps, true, nodes);
   return {
     command: 'ssh adopt',
     version: 1,
@@ -95,7 +98,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     guards: [node, { code: 'running', says: 'it runs' }],
     observations: [],
     risks: risksOf(found, guest),
-    steps: found.matches.flatMap((match) => stepsOf(match, guest, mac, view.name)),
+    steps,
     reserves: [],
     locks: [`guest/${view.name}/${guest.vmid}`],
   };

@@ -291,3 +291,63 @@ test('an end of access that waits for a container happens once it runs', async (
   expect((await world.becomes('done', 'ssh revoke')).requester).toBe('automation:queued-grants');
   expect([(await world.store.bookEntries(QUEUE)).length, (await grants()).length]).toEqual([0, 0]);
 });
+
+const REFUSED = {
+  kind: 'fail',
+  failure: { kind: 'refused', what: 'not changed', why: 'the disk is full', next: 'make room' },
+} as const;
+
+test('a container that fails holds up no other, and the book tells only what happened', async () => {
+  await open({}, 'apply');
+  await granted(103);
+  await granted(104);
+  const node = world.guest(103)!.node;
+  world.simulator.onShell({ node, verb: 'ct.keys.set', mode: 'run' }, REFUSED);
+  const before = keysOf(103, 'alice-hub');
+  world.github.change('alice-hub');
+  await world.runs('key-drift');
+  const failed = await world.becomes('failed', 'ssh sync');
+  expect(failed.note).toContain('the disk is full');
+  expect(failed.note).toContain('not tried, since keys 103 alice-hub did not work');
+  expect([keysOf(103, 'alice-hub'), keysOf(104, 'alice-hub'), jump()]).toEqual([before, '', '']);
+  expect((await grants()).map(({ fingerprints }) => fingerprints.length)).toEqual([1, 0]);
+  world.simulator.onShell({ node, verb: 'ct.keys.set', mode: 'run' }, REFUSED);
+  await world.runs('key-drift');
+  await world.runs('key-drift');
+  const again = await world.becomes('failed', 'ssh sync');
+  await world.alice.reads('KEYS CHANGED', 'On: 103, jump ovh1', `did not work everywhere (request ${again.id}`);
+  world.clock.passes(7 * HOUR);
+  await world.runs('key-drift');
+  await world.becomes('done', 'ssh sync');
+  expect(keysOf(103, 'alice-hub')).toBe('');
+});
+
+test('taking over that fails half way leaves every line as it was', async () => {
+  await open();
+  byHand(103, 'alice', [`${MINE} alice@laptop`]);
+  byHand(103, 'oscar', [ed25519('oscar')], 1001);
+  const before = [keysOf(103), keysOf(103, 'oscar')];
+  await world.oscar.says('ssh adopt vmid:103');
+  await world.oscar.reads('Take over alice, oscar in CT 103');
+  // Alice's keys are marked, though nobody hears of it; Oscar's are not.
+  world.simulator.onShell({ verb: 'ct.keys.set', mode: 'run' }, { kind: 'lose-answer' });
+  world.simulator.onShell({ verb: 'ct.keys.set', mode: 'run' }, REFUSED);
+  await world.nina.clicks('Approve');
+  await world.becomes('failed', 'ssh adopt');
+  await world.alice.reads('adopt oscar failed: the disk is full', 'Taking the mark off the keys of alice');
+  expect(await grants()).toEqual([]);
+  expect([keysOf(103), keysOf(103, 'oscar')]).toEqual(before);
+  await world.oscar.says('ssh adopt vmid:103 person:@alice');
+  await world.nina.clicks('Approve', 'Take over alice in');
+  await world.becomes('done', 'ssh adopt');
+  world.simulator.onShell({ verb: 'ct.keys.set', mode: 'run' }, REFUSED);
+  await world.oscar.says('ssh extend person:@alice vmid:103 expires:8h');
+  await world.nina.clicks('Approve', 'Let alice into CT 103');
+  await world.becomes('failed', 'ssh extend');
+  expect(keysOf(103)).toContain('alice@laptop');
+  await world.oscar.says('ssh extend person:@alice vmid:103 expires:8h');
+  await world.nina.clicks('Approve', 'Let alice into CT 103');
+  await world.becomes('done', 'ssh extend');
+  expect(keysOf(103)).toMatch(/^expiry-time="\d{14}Z" ssh-ed25519 \S+ bascule:\w+\n$/);
+  expect(await grants()).toMatchObject([{ adopted: true, until: expect.any(String) }]);
+});

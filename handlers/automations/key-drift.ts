@@ -21,9 +21,10 @@ const noticeSchema = z.strictObject({
   key: z.string(),
   state: z.string(),
   at: z.number(),
-  /** For what it has asked by itself, and what became of it in words. */
-  asked: z.string().optional(),
-  note: z.string().optional(),
+  /** For what it has asked by itself, when, as which request, or why it may not. */
+  asked: z
+    .strictObject({ for: z.string(), at: z.number(), request: z.string().optional(), refused: z.string().optional() })
+    .optional(),
 });
 type Told = z.infer<typeof noticeSchema>;
 
@@ -36,6 +37,8 @@ type Memory = z.infer<typeof memorySchema>;
 
 /** After so long without GitHub's word somebody must know that nobody watches. */
 const BLIND = 6 * 3_600_000;
+/** After so long it asks once more for what it could not take away. */
+const AGAIN = 6 * 3_600_000;
 
 async function run(context: AutomationContext): Promise<void> {
   const { books, clock, cluster } = context;
@@ -129,26 +132,36 @@ class Watch {
     return told;
   }
 
-  /** Asks to end what its owner took away, where the house rule says so: once for the same keys and containers. */
+  /** Asks to end what its owner took away, where the house rule says so: for the same keys and containers not at once again. */
   async #takeAway(person: string, changes: readonly Change[], told: Told): Promise<string | undefined> {
-    const { house, view } = this.#context;
+    const { clock, house, view } = this.#context;
     const gone = changes.filter(({ removed }) => removed.some(({ refused }) => refused === undefined));
-    if (house.ssh.removedKeys !== 'apply' || gone.length === 0) return told.note;
+    if (house.ssh.removedKeys !== 'apply' || gone.length === 0) return this.#noteOf(told);
     const guests = await view.guests();
     const running = gone.filter(({ grant }) =>
       guests.some((one) => one.vmid === grant.vmid && one.status === 'running'),
     );
     const keys = running.flatMap(({ grant, removed }) => removed.map((key) => `${grant.vmid} ${key.fingerprint}`));
-    const asked = stateOf(running.length, keys);
-    if (told.asked === asked || (await this.#asking(person))) return told.note;
-    told.asked = asked;
+    const now = { for: stateOf(running.length, keys), at: clock.now() };
+    const lately = told.asked?.for === now.for && now.at - told.asked.at < AGAIN;
+    if (lately || (await this.#asking(person))) return this.#noteOf(told);
+    told.asked = now;
     await this.#remember();
     const { request, refused } = await this.#context.ask('ssh sync', { person, only: 'removals' });
-    told.note = request
-      ? `What was taken away ends at once (house.ssh.removedKeys: apply): request ${request.id}`
-      : `Not taken away by itself: ${refused ?? 'refused'}`;
+    told.asked = { ...now, ...(request ? { request: request.id } : { refused: refused ?? 'refused' }) };
     await this.#remember();
-    return told.note;
+    return this.#noteOf(told);
+  }
+
+  /** What became of what it asked for by itself, in words. */
+  async #noteOf({ asked }: Told): Promise<string | undefined> {
+    if (asked?.refused !== undefined) return `Not taken away by itself: ${asked.refused}`;
+    if (asked?.request === undefined) return undefined;
+    const ended = await this.#context.requests(['failed', 'in-doubt', 'denied', 'withdrawn', 'expired', 'superseded']);
+    const stuck = ended.find(({ id }) => id === asked.request);
+    return stuck
+      ? `Taking it away did not work everywhere (request ${stuck.id}, ${stuck.state}); tried again in some hours`
+      : `What was taken away ends at once (house.ssh.removedKeys: apply): request ${asked.request}`;
   }
 
   async #asking(person: string): Promise<boolean> {
