@@ -27,7 +27,7 @@ export function compact(seconds: number): string {
 
 /** `Sat 2026-11-21 18:30 CET`; the year and the zone, since leases outlive a day and people sit elsewhere. */
 export function moment(at: number, zone: string): string {
-  return DateTime.fromMillis(at, { zone }).setLocale('en').toFormat('ccc yyyy-MM-dd HH:mm ZZZZ');
+  return DateTime.fromMillis(at, { zone }).setLocale('en-GB').toFormat('ccc yyyy-MM-dd HH:mm ZZZZ');
 }
 
 export const stampText = (stamp: string, zone: string): string => moment(stampTime(stamp), zone);

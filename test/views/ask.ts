@@ -97,6 +97,7 @@ export interface Around {
   /** Epoch milliseconds. */
   readonly now?: number;
   readonly previous?: Plan;
+  readonly asker?: Person;
   /** vmids the asker may see. */
   readonly sees?: (vmid: number) => boolean;
   readonly sites?: readonly Site[];
@@ -122,7 +123,7 @@ export async function planOf(
 ): Promise<Plan> {
   const command = commandNamed(name) as ChangeCommand;
   const context: PlanContext = {
-    asker: alice,
+    asker: around.asker ?? alice,
     clock: clockAt(around.now),
     root: '/pve ',
     zone: 'Europe/Paris',
@@ -178,7 +179,7 @@ export async function answerOf(
     people: async () => around.people ?? [],
     nodes: around.nodes ?? fakeNodes([]),
     books: around.books ?? noBooks,
-    asker: alice,
+    asker: around.asker ?? alice,
     clock,
     root: '/pve ',
     zone: 'Europe/Paris',
