@@ -8,6 +8,7 @@ import type { RequestRecord } from '../src/contracts/records.ts';
 import type { NodeView, ZfsSnapshot } from '../src/contracts/shell.ts';
 import { type Around, commandNamed, house, noRecords, planOf, refusalOf } from './views/ask.ts';
 import { filesOn, fileVersion, restoredBefore } from './views/fake-files.ts';
+import { fakeGrant, handKey, handUser, NEW_KEY, OLD_KEY, withGrants } from './views/fake-grants.ts';
 import { fakeNodes, zfsOf, zfsSnapshot } from './views/fake-nodes.ts';
 import { type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
 import { goldenJson } from './views/golden.ts';
@@ -51,6 +52,11 @@ const file = { vmid: '103', path: '/etc/nginx/nginx.conf', from: older.from, ove
 const nodes = filesOn({ versions: { ovh1: [fileVersion('live', 0, 'timeout 1;\n'), older] } });
 const restored = restoredBefore(await planOf('file restore', file, fourNodes(), { nodes }));
 
+const jump = { node: 'ovh1', account: 'bascule-jump', address: '10.1.0.103' };
+const leased = fakeGrant(103, { sudo: true, jump, until: '20261116T080000Z' });
+const drifted = withGrants([leased, fakeGrant(110, { adopted: true })], [NEW_KEY]);
+const byHand = handUser('alice', [handKey(OLD_KEY, 'alice@laptop'), handKey(NEW_KEY, "a friend's")]);
+
 /** Each changing command in a normal case: its plan and both cards are golden files. */
 type Normal = readonly [Readonly<Record<string, string>>, (world: FakeWorld) => void, Around?];
 const normal: Readonly<Record<string, Normal>> = {
@@ -71,6 +77,9 @@ const normal: Readonly<Record<string, Normal>> = {
   'snapshot delete': [{ vmid: '103', snapshot: 'autodaily261114020001' }, () => {}],
   'snapshot keep': [{ vmid: '103' }, (world) => world.snapshots[103]!.push(...scheduled)],
   'snapshot rollback': [{ vmid: '103', snapshot: 'before-upgrade' }, () => {}],
+  'ssh adopt': [{ vmid: '103' }, () => {}, withGrants([], [OLD_KEY], [byHand])],
+  'ssh keep': [{ person: '@alice' }, () => {}, drifted],
+  'ssh sync': [{ person: '@alice' }, () => {}, drifted],
   'replication add': [{ vmid: '110', target: 'ovh4', schedule: 'mon..fri 8..18:00' }, () => {}],
   'replication remove': [{ job: '103-0' }, () => {}],
   'replication disable': [{ job: '103' }, () => {}],
@@ -106,7 +115,7 @@ describe('plans', () => {
       expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
       expect(plan.command).toBe(name);
       expect(plan.version).toBe((commandNamed(name) as ChangeCommand).version);
-      expect(plan.locks).toEqual([`guest/off/${plan.target.vmid}`]);
+      if (plan.target.vmid !== undefined) expect(plan.locks).toEqual([`guest/off/${plan.target.vmid}`]);
     }
   });
 });
