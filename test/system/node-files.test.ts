@@ -343,6 +343,8 @@ describe.skipIf(unfit() !== undefined)('files of a container', () => {
       await stop();
       console.log(`${state}: ${JSON.stringify(Object.fromEntries(ends))}`);
       expect(existsSync('/etc/bascule-victim')).toBe(false);
+      // Nor may who can write in the one folder reach another folder of the same container by it.
+      expect(asRoot(`ls -A ${ROOTFS}/etc`)).not.toMatch(/bascule-victim|^[.]restore-/m);
       asRoot(`rm -rf ${ROOTFS}/etc/race ${ROOTFS}/etc/race.link`);
       untouched();
     });

@@ -3,13 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /**
  * The one file that is installed on a node, put together from `parts/` in the order of their numbers. Where a part
- * says `#include NAME`, the file of that name stands (the program that runs inside the sandbox).
+ * says `#include NAME`, the file of that name stands (the programs that run inside the sandbox and the container).
  */
 const parts = new URL('parts/', import.meta.url);
 
 function part(name: string): string {
   const text = readFileSync(new URL(name, parts), 'utf8');
-  return text.replace(/^#include ([a-z-]+\.pl)$/gm, (_, other: string) => part(other).trimEnd());
+  return text.replace(/^#include ([a-z-]+\.(?:pl|sh))$/gm, (_, other: string) => part(other).trimEnd());
 }
 
 /** The text of `bascule-node`: the same bytes for the same version of Bascule. */

@@ -103,10 +103,12 @@ sub file_restore {
     my %record = (vmid => $args->{vmid}, run => $args->{run}, from => $args->{from}, overwrite => $args->{overwrite}, stamp => $args->{stamp}, state => 'begun', at => time,
         volume => $place->{volume}, point => MIME::Base64::encode_base64($place->{point}, ''), target => MIME::Base64::encode_base64($names->{target}, ''), kept => $old && $args->{overwrite} ? 1 : 0);
     write_record($args->{vmid}, $args->{run}, \%record);
-    copy_in($hands, $names, $what);
-    put_in_place($hands, $names, $new, $old && $args->{overwrite}, $what);
+    my $result = moves($hands, $names, 'restore', restore_moves($hands, $names, $new, $record{kept}));
     return {} if $DRY_RUN;
-    return settled($args, $place, $names, $new, $source, \%record);
+    my $left = defined $result->{code} && $result->{code} == 26 && !$result->{late};
+    restore_failed($hands, $names, $result, { new => $new, kept => $record{kept}, old => $old, what => $what }) if !ok($result) && !$left;
+    fault('in-doubt', $what, 'the old one is not where it was moved to', 'look at it inside the container') if $record{kept} && ((stands($place, $names->{kept}) || {})->{stat} || [0, 0])->[1] != $old->{stat}[1];
+    return { %{ settled($args, $place, $names, $new, $source, \%record) }, $left ? (left => told_path($place, $names->{temporary})) : () };
 }
 
 # Said before anything is begun, so that a dry run says it too. Counted as the disk counts: holes and compression do not.
@@ -120,33 +122,55 @@ sub must_fit {
 }
 
 # The copy is made in a folder of its own beside the target, so the target is not touched until it is whole.
-sub copy_in {
-    my ($hands, $names, $what) = @_;
-    my $folder = $hands->{live} . $names->{temporary};
-    my $clean = sub { return cleaned($hands, $names) };
-    must_act($hands, ['mkdir', '-m', '700', '--', $folder], $what);
-    must_act($hands, ['cp', '-dRx', '--preserve=mode,ownership,timestamps,links,xattr', '--reflink=auto', '--sparse=auto', '--', $hands->{snapshot} . $names->{target}, "$folder/"], $what, $clean, { wait => $COPY_WAIT });
-    return;
+# Returns the arguments of the moves, and the steps as a dry run tells them.
+sub restore_moves {
+    my ($hands, $names, $new, $kept) = @_;
+    my ($live, $last) = ($hands->{live}, $new =~ m{([^/]+)\z}x ? $1 : '');
+    my $source = "$hands->{snapshot}/$names->{target}";
+    my ($beside) = $names->{kept} =~ m{([^/]+)\z}x;
+    my ($temporary) = $names->{temporary} =~ m{([^/]+)\z}x;
+    return (
+        [$source, $temporary, $names->{name}, $last, $kept ? $beside : ''],
+        [
+            ['mkdir', '-m', '700', '--', "$live/$names->{temporary}"],
+            ['cp', '-dRx', '--preserve=mode,ownership,timestamps,links,xattr', '--reflink=auto', '--sparse=auto', '--', $source, "$live/$names->{temporary}/"],
+            ($kept ? ['mv', '-T', '--no-clobber', '--', "$live/$names->{target}", "$live/$names->{kept}"] : ()),
+            ['mv', '-T', '--no-clobber', '--', "$live/$names->{temporary}/$names->{name}", "$live/$new"],
+            ['rmdir', '--', "$live/$names->{temporary}"],
+        ],
+    );
 }
 
-# Removes the temporary folder; says so when it could not.
-sub cleaned {
-    my ($hands, $names) = @_;
-    my $result = act($hands, ['rm', '-rf', '--one-file-system', '--', $hands->{live} . $names->{temporary}], { wait => 300 });
-    return ok($result) ? '' : '; left behind: ' . told_path($hands, $names->{temporary});
-}
+# Exit codes of moves.sh: kind, what is known by it, and does the command's own word help?
+my %MOVES_FAILED = (
+    20  => ['changed', 'the folder it lies in is another one now'],
+    21  => ['refused', 'no folder to copy into could be made', 1],
+    22  => ['refused', 'it could not be copied', 1],
+    23  => ['changed', 'the old one could not be moved aside'],
+    24  => ['changed', 'something else took its place meanwhile'],
+    25  => ['in-doubt', 'something else took its place meanwhile'],
+);
 
-sub put_in_place {
-    my ($hands, $names, $new, $keep, $what) = @_;
-    if ($keep && !moved($hands, $names->{target}, $names->{kept})) {
-        fault('changed', $what, 'the old one could not be moved aside' . cleaned($hands, $names), 'look at it inside the container');
-    }
-    if (!moved($hands, "$names->{temporary}/$names->{name}", $new)) {
-        my $back = $keep && !moved($hands, $names->{kept}, $names->{target}) ? '; the old one is ' . told_path($hands, $names->{kept}) : '';
-        fault($back ? 'in-doubt' : 'changed', $what, 'something else took its place meanwhile' . $back . cleaned($hands, $names), 'look at it inside the container');
-    }
-    must_act($hands, ['rmdir', '--', $hands->{live} . $names->{temporary}], "it was restored, but a folder was left behind: " . told_path($hands, $names->{temporary}));
-    return;
+# Says what went wrong and, looked at from the node, what is left of it. Never returns.
+sub restore_failed {
+    my ($hands, $names, $result, $wish) = @_;
+    my $code = $result->{late} || $result->{cut} || !defined $result->{code} ? 0 : $result->{code};
+    my $known = $MOVES_FAILED{$code};
+    my $full = $result->{err} =~ /No\sspace\sleft|quota\sexceeded/x;
+    my ($kind, $why, $words) = @{ $known || ['refused', 'the moves failed', 1] };
+    ($kind, $why) = ('conflict', 'the volume is full') if $full;
+    $why .= ': ' . reason($result) if $words;
+    # Ended in the middle, it could not tidy up by itself.
+    moves($hands, $names, 'clean', [$names->{temporary} =~ m{([^/]+)\z}x]) if stands_still($hands, $names->{temporary});
+    $why .= '; left behind: ' . told_path($hands, $names->{temporary}) if stands_still($hands, $names->{temporary}) // 1;
+    my $aside = $wish->{kept} && stands_still($hands, $names->{kept});
+    $why .= '; the old one is ' . told_path($hands, $names->{kept}) if $aside;
+    # Nobody knows how far an unknown end came, unless what stands there is what stood there before.
+    my $now = look($hands, 'live', $wish->{new});
+    my $before = $wish->{old} && $wish->{new} eq $names->{target} ? $now->{stat} && $now->{stat}[1] == $wish->{old}{stat}[1] : $now->{missing};
+    $kind = 'in-doubt' if $aside || !$known && !$before;
+    missing_inside($hands->{vmid}, ['cp'], $wish->{what}) if $code == 127 && $hands->{running} && $before;
+    return fault($kind, $wish->{what}, $why, $full ? 'free some space and try again; nothing was changed' : 'look at it inside the container');
 }
 
 # The container's own cp is not believed: what stands there now is held against the snapshot from the node.
@@ -215,14 +239,20 @@ sub file_undo {
 # The restored one becomes NAME.undone-TIME, then the old one gets its name back.
 sub undo_moves {
     my ($hands, $names, $new, $kept, $what) = @_;
-    if (!moved($hands, $new, $names->{undone})) {
-        fault('in-doubt', $what, 'the restored one could not be moved aside', 'look at it inside the container');
-    }
-    if ($kept && !moved($hands, $names->{kept}, $names->{target})) {
-        my $back = moved($hands, $names->{undone}, $new) ? 'the restored one stands where it stood' : 'the restored one is ' . told_path($hands, $names->{undone});
-        fault('in-doubt', $what, "the old one could not be moved back; $back", 'look at it inside the container');
-    }
-    return $names->{undone};
+    my ($last, $undone, $old) = map { m{([^/]+)\z}x ? $1 : '' } $new, @{$names}{qw(undone kept)};
+    my $live = $hands->{live};
+    my $result = moves($hands, $names, 'undo', [$last, $undone, $names->{name}, $kept ? $old : ''], [
+        ['mv', '-T', '--no-clobber', '--', "$live/$new", "$live/$names->{undone}"],
+        ($kept ? ['mv', '-T', '--no-clobber', '--', "$live/$names->{kept}", "$live/$names->{target}"] : ()),
+    ]);
+    return $names->{undone} if $DRY_RUN;
+    my $aside = stands_still($hands, $names->{undone});
+    my $back = $kept ? stands_still($hands, $names->{target}) && !stands_still($hands, $names->{kept}) : 1;
+    return $names->{undone} if ok($result) && $aside && $back;
+    my $why = $aside ? 'the old one could not be moved back; the restored one is ' . told_path($hands, $names->{undone})
+      : defined $result->{code} && $result->{code} == 24 ? 'the old one could not be moved back; the restored one stands where it stood'
+      :                                                    'the restored one could not be moved aside';
+    return fault('in-doubt', $what, "$why (" . reason($result) . ')', 'look at it inside the container');
 }
 
 my %WHERE = (vmid => [\&a_vmid, 1], run => [\&an_id, 1]);

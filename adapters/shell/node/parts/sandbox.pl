@@ -5,7 +5,7 @@
 use strict;
 use warnings;
 my ($src, $dst, @command) = @ARGV;
-%ENV = (PATH => '/usr/sbin:/usr/bin', LC_ALL => 'C');
+local %ENV = (PATH => '/usr/sbin:/usr/bin', LC_ALL => 'C');
 my $root = '/mnt';
 
 sub must {
@@ -29,7 +29,8 @@ must('/usr/bin/mount', '--rbind', $src, "$root/src");
 must('/usr/bin/mount', '--rbind', $dst, "$root/dst");
 must('/usr/bin/mount', '--rbind', '/usr', "$root/usr");
 must('/usr/bin/mount', '--rbind', '/proc', "$root/proc");
-made(open(my $null, '>', "$root/dev/null"), 'null') ;
+made(open(my $null, '>', "$root/dev/null"), 'null');
+made(close $null, 'null');
 must('/usr/bin/mount', '--bind', '/dev/null', "$root/dev/null");
 must('/usr/bin/mount', '-o', 'remount,bind,ro,nosuid,nodev', "$root/src");
 must('/usr/bin/mount', '-o', 'remount,bind,ro,nosuid,nodev', "$root/usr");
@@ -39,6 +40,6 @@ must('/usr/sbin/pivot_root', q{.}, 'old');
 made(chdir(q{/}), 'chdir');
 must('/usr/bin/umount', '-l', '/old');
 made(rmdir('/old'), 'rmdir');
-{ no warnings 'exec'; exec { $command[0] } @command }
+{ no warnings 'exec'; exec { $command[0] } @command }    ## no critic (ProhibitNoWarnings)
 print {*STDERR} "sandbox: $command[0]: $!\n";
 exit 127;
