@@ -156,8 +156,8 @@ export function around(there: FakeAccess, more: Around = {}): Around {
 
 function nodesOf(there: FakeAccess): NodeView {
   return fakeNodes(there.nodes, {
-    users: async (_node, vmid) =>
-      there.users[vmid] ??
+    users: async (node, vmid) =>
+      (there.nodes.includes(node) ? there.users[vmid] : noAccess(node)) ??
       fail('unavailable', { what: 'nothing was asked', why: 'the connection was lost', next: 'try again', sent: 'no' }),
     dryRun: async ({ node, verb }) => {
       there.rehearsed.push(`${node} ${verb}`);
@@ -168,3 +168,11 @@ function nodesOf(there: FakeAccess): NodeView {
     },
   });
 }
+
+const noAccess = (node: string): never =>
+  fail('unavailable', {
+    what: `${node} was not asked`,
+    why: `${node} has no SSH access`,
+    next: 'set it up',
+    sent: 'no',
+  });
