@@ -5,7 +5,7 @@ import { bookStep } from '../src/contracts/node-steps.ts';
 import type { Plan, PlannedStep } from '../src/contracts/plan.ts';
 import { person } from './options.ts';
 import { intentText, previewCard, resultCard } from './parts/cards.ts';
-import { endLines, laterRisk, nameOf } from './parts/end-lines.ts';
+import { endLines, laterRisk, nameOf, someWaits } from './parts/end-lines.ts';
 import { type Ending, endingOf, forgetSteps, type Held, heldBy, waitingFor } from './parts/revoke-plan.ts';
 import { count } from './parts/units.ts';
 
@@ -26,10 +26,11 @@ export const personRemove = defineCommand({
       'Home folders stay. Each part is done for itself: what fails is named, and the rest is done all the same',
     ]),
   result: (plan, run) =>
-    resultCard(`${intentText(plan, 'name')} has no access any more`, run, [
-      ...(plan.intent['ends'] as readonly string[]),
-      ...(plan.intent['left'] as readonly string[]),
-    ]),
+    resultCard(
+      `${intentText(plan, 'name')} ${someWaits(plan) ? 'is out; some keys wait to end' : 'has no access any more'}`,
+      run,
+      [...(plan.intent['ends'] as readonly string[]), ...(plan.intent['left'] as readonly string[])],
+    ),
 });
 
 /** One cluster's part of it. */

@@ -22,7 +22,7 @@ interface Wanted {
 
 export const sshExtend = defineCommand({
   name: 'ssh extend',
-  summary: 'Let a person’s access to a container last longer, with the same keys',
+  summary: "Let a person's access to a container last longer, with the same keys",
   examples: ['ssh extend person:@alice vmid:103 expires:8h'],
   options: { person, vmid: ct, expires: { ...expires, summary: 'How long it lasts, from the approval' } },
   positional: ['person', 'vmid', 'expires'],
@@ -39,7 +39,7 @@ export const sshExtend = defineCommand({
     const { lease, zone } = plan.intent;
     const end = run.approvedAt === undefined ? '' : moment(run.approvedAt + Number(lease) * 1000, String(zone));
     return resultCard(`${intentText(plan, 'name')} may log in to ${intentText(plan, 'guest')} longer`, run, [
-      `Until ${end || `${span(Number(lease))} from the approval`}; sshd itself ends it then`,
+      `Until ${end || `${span(Number(lease))} from the approval`}`,
     ]);
   },
 });

@@ -27,7 +27,7 @@ export const sshGrant = defineCommand({
   options: {
     person,
     vmid: ct,
-    expires: optional(expires, 'How long it lasts, from the approval; default: the house’s lease'),
+    expires: optional(expires, "How long it lasts, from the approval; default: the house's lease"),
     sudo: optional(yesNo('sudo', 'May become root there; default no')),
     stopped: optional(stopped),
   },
@@ -82,7 +82,7 @@ function result(plan: Plan, run: RunRecord) {
     ]);
   }
   const card = resultCard(`${name} may log in to ${guest}`, run, [
-    `Until ${end}; sshd itself ends it then`,
+    `Until ${end}: sshd lets nobody in after that; a session that is open goes on`,
     `${intentText(plan, 'user')}${intent['sudo'] ? ' with sudo' : ''}, ${count(keysOfIntent(intent['keys']).length, 'key')}`,
     ...(intent['jump'] === undefined ? [wayText(plan)] : []),
   ]);

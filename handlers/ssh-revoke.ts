@@ -4,12 +4,12 @@ import type { Plan, Target } from '../src/contracts/plan.ts';
 import { ct, option, optional, person } from './options.ts';
 import { guestTarget, previewCard, resultCard } from './parts/cards.ts';
 import { holds } from './parts/drift.ts';
-import { endLines, labelOf, laterRisk, nameOf } from './parts/end-lines.ts';
+import { endLines, labelOf, laterRisk, nameOf, someWaits } from './parts/end-lines.ts';
 import { QUEUED_BY } from './parts/queue.ts';
 import { type Ending, endingOf, forgetSteps, type Held, heldBy, waitingFor } from './parts/revoke-plan.ts';
 
 const account = option<'keep' | 'remove'>({
-  summary: 'What becomes of the Linux account; default: removed if we made it and nobody else’s key is in it',
+  summary: "What becomes of the Linux account; default: removed if we made it and nobody else's key is in it",
   example: 'account:keep',
   choices: ['keep', 'remove'],
   read: (text) => {
@@ -26,7 +26,7 @@ interface Wanted {
 
 export const sshRevoke = defineCommand({
   name: 'ssh revoke',
-  summary: 'End a person’s access: to one container, or to all of this cluster',
+  summary: "End a person's access: to one container, or to all of this cluster",
   examples: ['ssh revoke person:@alice vmid:103', 'ssh revoke person:@alice account:keep'],
   options: {
     person,
@@ -43,7 +43,10 @@ export const sshRevoke = defineCommand({
       ...(plan.intent['ends'] as readonly string[]),
       'Who is logged in now is put out only where the account is removed; home folders stay',
     ]),
-  result: (plan, run) => resultCard(`${plan.intent['name']}: access has ended`, run, plan.intent['ends'] as string[]),
+  result: (plan, run) => {
+    const title = someWaits(plan) ? 'access has ended where it could; the rest waits' : 'access has ended';
+    return resultCard(`${plan.intent['name']}: ${title}`, run, plan.intent['ends'] as string[]);
+  },
 });
 
 async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {

@@ -163,7 +163,9 @@ describe('ssh grant', () => {
       'ssh -J bascule-jump@jump.example.org alice-hub@10.1.0.103',
       'Host robotoff\n  HostName 10.1.0.103\n  User alice-hub\n  ProxyJump bascule-jump@jump.example.org',
     ]);
-    expect(card.lines![0]).toBe('Until Sun 2026-11-15 22:02 CET; sshd itself ends it then');
+    expect(card.lines![0]).toBe(
+      'Until Sun 2026-11-15 22:02 CET: sshd lets nobody in after that; a session that is open goes on',
+    );
   });
 });
 
@@ -249,7 +251,9 @@ describe('ssh revoke', () => {
     expect(codes(plan)).toEqual(['stopped']);
     expect(bookCall(plan, 'queue 103 alice-hub').value).toMatchObject({ kind: 'revoke', grant: { user: 'alice-hub' } });
     expect(bookCall(plan, 'book 103 alice-hub').value).not.toHaveProperty('jump');
-    expect(plan.intent['ends']).toEqual([expect.stringContaining('until Sun 2026-11-15 19:02 CET')]);
+    expect(plan.intent['ends']).toEqual([
+      expect.stringContaining('end when it runs, at the latest Sun 2026-11-15 19:02 CET'),
+    ]);
   });
 
   test('a container that is gone leaves only the way in and our note to end; one that is hidden is nobody’s business', async () => {

@@ -7,6 +7,15 @@ import { fillHoles, fingerprint, isApiCall, type Json, type Plan } from '../src/
 import type { RequestRecord } from '../src/contracts/records.ts';
 import type { NodeView, ZfsSnapshot } from '../src/contracts/shell.ts';
 import { type Around, commandNamed, house, noRecords, planOf, refusalOf } from './views/ask.ts';
+import {
+  access,
+  accessGranted,
+  type FakeAccess,
+  grantEntry,
+  granted,
+  around as inside,
+  linkEntry,
+} from './views/fake-access.ts';
 import { filesOn, fileVersion, restoredBefore } from './views/fake-files.ts';
 import { fakeGrant, handKey, handUser, NEW_KEY, OLD_KEY, withGrants } from './views/fake-grants.ts';
 import { fakeNodes, zfsOf, zfsSnapshot } from './views/fake-nodes.ts';
@@ -57,6 +66,14 @@ const leased = fakeGrant(103, { sudo: true, jump, until: '20261116T080000Z' });
 const drifted = withGrants([leased, fakeGrant(110, { adopted: true })], [NEW_KEY]);
 const byHand = handUser('alice', [handKey(OLD_KEY, 'alice@laptop'), handKey(NEW_KEY, "a friend's")]);
 
+/** Alice in a container that runs and in one that does not, linked in the book. */
+function leaver(): FakeAccess {
+  const there = accessGranted();
+  const stopped = granted({ vmid: 110, guest: 'metabase', identity: 'BC:24:11:00:01:10' });
+  there.books.push(grantEntry(stopped), linkEntry('alice', 'Alice-Hub', 7));
+  return there;
+}
+
 /** Each changing command in a normal case: its plan and both cards are golden files. */
 type Normal = readonly [Readonly<Record<string, string>>, (world: FakeWorld) => void, Around?];
 const normal: Readonly<Record<string, Normal>> = {
@@ -77,6 +94,11 @@ const normal: Readonly<Record<string, Normal>> = {
   'snapshot delete': [{ vmid: '103', snapshot: 'autodaily261114020001' }, () => {}],
   'snapshot keep': [{ vmid: '103' }, (world) => world.snapshots[103]!.push(...scheduled)],
   'snapshot rollback': [{ vmid: '103', snapshot: 'before-upgrade' }, () => {}],
+  'person add': [{ person: '@bob', github: 'bob-hub', name: 'bob' }, () => {}, inside(access())],
+  'person remove': [{ person: '@alice' }, () => {}, inside(leaver())],
+  'ssh extend': [{ person: '@alice', vmid: '103', expires: '2d' }, () => {}, inside(accessGranted())],
+  'ssh grant': [{ person: '@alice', vmid: '103', expires: '2h', sudo: 'yes' }, () => {}, inside(access())],
+  'ssh revoke': [{ person: '@alice' }, () => {}, inside(leaver())],
   'ssh adopt': [{ vmid: '103' }, () => {}, withGrants([], [OLD_KEY], [byHand])],
   'ssh keep': [{ person: '@alice' }, () => {}, drifted],
   'ssh sync': [{ person: '@alice' }, () => {}, drifted],

@@ -1,6 +1,7 @@
 import type { Grant } from '../../src/contracts/books.ts';
+import { type Plan, stampTime } from '../../src/contracts/plan.ts';
 import { guestLabel } from '../../src/contracts/steps.ts';
-import { untilText } from './leases.ts';
+import { stampText } from './leases.ts';
 import type { Ending, Held } from './revoke-plan.ts';
 
 /** What becomes of each grant that ends, one line each. */
@@ -23,11 +24,16 @@ function endLine(ending: Ending, now: number, zone: string): string {
   const label = labelOf(ending);
   if (when === 'gone') return `${label}: ${why}; ${grant.jump ? 'the way in and our note end' : 'our note ends'}`;
   if (when === 'later') {
-    return `${label}: ${why}: ${grant.jump ? 'the way in ends now, ' : ''}keys of ${grant.user} end when it runs, or ${untilText(grant, now, zone)}`;
+    const latest = grant.until !== undefined && stampTime(grant.until) > now;
+    const end = latest ? `, at the latest ${stampText(grant.until!, zone)}` : '';
+    return `${label}: ${why}: ${grant.jump ? 'the way in ends now, ' : ''}keys of ${grant.user} end when it runs${end}`;
   }
   const account = remove ? `the account ${grant.user} is removed` : `the account ${grant.user} stays`;
   return `${label}: keys${grant.jump ? ' and the way in' : ''} end${grant.sudo && !remove ? ', sudo too' : ''}; ${account}`;
 }
+
+/** Whether a part of it could not be done yet. */
+export const someWaits = ({ risks }: Plan): boolean => risks.some(({ code }) => code === 'stopped');
 
 export const laterRisk = (ending: Ending) => ({
   code: 'stopped',
