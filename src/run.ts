@@ -35,6 +35,7 @@ export class Run {
     this.#rows = [...(await this.#parts.store.steps(this.#request.id))];
     if (this.#state === 'undoing') return this.#undo(this.#failedNote());
     const failed: string[] = [];
+    const doubts: (readonly [PlannedStep, StoredStep])[] = [];
     for (const [n, planned] of this.#request.plan.steps.entries()) {
       if (await this.#parts.store.stopAsked(this.#request.id)) return this.#startUndo('stopped on request');
       const lacks = planned.needs?.find((name) => !this.#worked(name));
@@ -43,14 +44,17 @@ export class Run {
         continue;
       }
       const row = await this.#perform(n, planned.name, planned.says, planned);
-      if (row.state === 'in-doubt') return this.#inDoubt(planned, row);
+      if (row.state === 'in-doubt' && !planned.alone) return this.#inDoubt(planned, row);
       if (row.state === 'done') continue;
-      if (!planned.alone) return this.#startUndo(`${planned.name} failed: ${row.note}`);
-      failed.push(`${planned.says}: ${row.note}`);
+      // Whoever answers in riddles, such as root of one container, must not keep a leaver in all the others.
+      if (row.state === 'in-doubt') doubts.push([planned, row]);
+      else if (!planned.alone) return this.#startUndo(`${planned.name} failed: ${row.note}`);
+      else failed.push(`${planned.says}: ${row.note}`);
     }
     // Asked for while the last step ran; a run without a way back is done all the same.
     const wayBack = this.#request.plan.steps.some((step) => (step.undo ?? []).length > 0);
     if (wayBack && (await this.#parts.store.stopAsked(this.#request.id))) return this.#startUndo('stopped on request');
+    if (doubts.length > 0) return this.#someInDoubt(doubts, failed);
     if (failed.length === 0) return this.#end('done', '', []);
     const note = [`${failed.length} of ${this.#request.plan.steps.length} steps did not work`, ...failed].join('\n');
     await this.#end('failed', note, await this.#unclear());
@@ -255,6 +259,16 @@ export class Run {
     const later = this.#request.plan.steps.slice(row.n + 1).map((step) => step.says);
     if (later.length > 0) left.push(`Not begun: ${later.join('; ')}`);
     await this.#end('in-doubt', `nobody knows whether "${planned.name}" took effect`, left);
+  }
+
+  /** All that stands for itself was tried; of these nobody knows. */
+  async #someInDoubt(
+    doubts: readonly (readonly [PlannedStep, StoredStep])[],
+    failed: readonly string[],
+  ): Promise<void> {
+    const named = doubts.map(([{ name }]) => `"${name}"`).join(', ');
+    const left = doubts.flatMap(([{ says, byHand = [] }, { note }]) => [`${says}: ${note}`, ...byHand]);
+    await this.#end('in-doubt', `nobody knows whether ${named} took effect`, [...left, ...failed]);
   }
 
   async #end(state: 'done' | 'failed' | 'in-doubt', note: string, left: readonly string[]): Promise<void> {
