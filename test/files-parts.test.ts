@@ -13,7 +13,7 @@ import {
   split,
   typedPath,
 } from '../handlers/parts/files-paths.ts';
-import { Masker } from '../handlers/parts/secrets.ts';
+import { Masker } from '../src/contracts/secrets.ts';
 import type { FileVersion } from '../src/contracts/shell.ts';
 import { cutWords } from '../src/words.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Masker } from '../handlers/parts/secrets.ts';
+import { Masker } from '../src/contracts/secrets.ts';
 
 /** What looks like a secret in a file is never shown; what is none stays readable. */
 

@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+/** Files whose owner means harm: long, deep, or written so that looking at them never ends. */
+
+const masker = join(import.meta.dirname, '../src/contracts/secrets.ts');
+
+describe('a file that was written to hold the bot up', () => {
+  /** What one look may bring, all of it one of these; in a process of its own, which can be ended. */
+  const HOSTILE = `
+    const fill = (text, head = '', tail = '') => head + text.repeat(200_000 / text.length) + tail;
+    const texts = [
+      fill(' ', 'authorization'), fill('authorization '), fill('authorization:'), fill('eyJ-'), fill('eyJaaaaaaaa.'),
+      fill('a.'), fill('a-'), fill('a+'), fill('a://'), fill('a://b:'), fill('h://a'), fill('a', 'https://a:'),
+      fill(' ', 'password=x', 'x'), fill(' ', 'x password=x', 'x'), fill(' ', 'password', '='), fill('password '),
+      fill('password=a;'), fill('password=a '), fill('password="a" '), fill('"password='), fill('aa '), fill('a:'),
+      fill('"'), fill('\\\\', 'password="'), fill(' ', '(', "password , 'x'"), fill('machine password '),
+      fill('\\t', 'set x password', 'b'), fill('password-'), fill('passwordpassword'), fill('key '), fill('apiKey'),
+      fill('SG.aaaaaaaaaaaaaaaaaaaa'), fill('<a '), fill('<password a'), fill('<password>a'), fill(' -u a'), fill('?a=&'),
+      fill('-----BEGIN RSA PRIVATE KEY-----'), fill('AAAA\\n', 'Private-Lines: 3\\n'), fill('AAAA\\n'),
+      fill('  \\n', 'password: |\\n'), fill(' ', 'password: |\\n'), fill('password: |\\n'), fill('name: password\\n'),
+      fill(' a:\\n', 'kind: Secret\\ndata:\\n'), fill('$6$'), fill('$1$a'), fill('bearer '), fill(' ', 'bearer'),
+      fill('12345678:'), fill('env(', 'password='), fill('a.', 'password=', 'x'), fill('/a', 'password=/etc', ' '),
+      fill('files ', 'passwd: ', '!'), fill('{{', 'password: '), fill('b', 'password=[a='), fill(' ', 'IDENTIFIED WITH'),
+      fill(' ', 'PASSWORD'), fill('AKIA'), fill('ghp_'), fill('{SSHA}'), fill('PVEAPIToken='), fill('\\n'), fill(' \\n'),
+      fill(' ', 'x:'), fill('-u '), fill('&password'), fill('sk-'), fill('token='), fill("password='"), fill('Ab'),
+    ];
+    for (const [n, text] of texts.entries()) {
+      process.stdout.write(JSON.stringify(text.slice(0, 24)) + '\\n');
+      new Masker().mask(text);
+    }
+    process.stdout.write('through\\n');
+  `;
+
+  test('is masked like any other', () => {
+    const { stdout } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', `import { Masker } from ${JSON.stringify(masker)};${HOSTILE}`],
+      { timeout: 15_000, encoding: 'utf8' },
+    );
+    // The last line names the text that it hangs on.
+    expect(stdout.trim().split('\n').at(-1)).toBe('through');
+  });
+});
