@@ -37,8 +37,8 @@ export const fileRestore = defineCommand({
   preview: (plan) =>
     previewCard(plan, [
       intentText(plan, 'where'),
-      'It keeps owner, mode, times, ACLs and links; a quota that is full changes nothing',
-      ...(plan.intent['replaces'] ? ['What has the old one open keeps it: its service may need a restart'] : []),
+      'It keeps owner, mode, times, ACLs and links; where there is no room for it, nothing changes',
+      ...(plan.intent['replaces'] ? ['A service that has the old one open goes on with it until it is restarted'] : []),
       'Nothing is deleted, and file undo takes it back for 24 h',
     ]),
   result: (plan, run) =>
@@ -47,7 +47,9 @@ export const fileRestore = defineCommand({
       run,
       [
         ...resultLines(plan, run),
-        ...(plan.intent['replaces'] ? ['What has the old one open keeps it: restart its service'] : []),
+        ...(plan.intent['replaces']
+          ? ['A service that has the old one open goes on with it until it is restarted']
+          : []),
       ],
     ),
 });
@@ -188,8 +190,8 @@ function resultLines(plan: Plan, run: RunRecord): readonly string[] {
   if (!told) return [];
   const until = new Date(told.undoUntil * 1000).toISOString().slice(0, 16).replace('T', ' ');
   return [
-    `It is ${told.restored}`,
-    ...(told.kept ? [`The one before is ${told.kept}`] : []),
+    `It is at ${told.restored}`,
+    ...(told.kept ? [`The one before is at ${told.kept}`] : []),
     `file undo run:${run.id} takes it back until ${until} UTC`,
   ];
 }

@@ -41,7 +41,7 @@ async function answer(wanted: string, path: FilePath, from: string, context: Rea
   const compared = contents ? await compare(guest, picked, path, seen, masker, context) : { lines: [], code: [] };
   const body = contents ? bodyOf(seen, masker) : { lines: [], code: [] };
   const notes = [
-    ...(hidden ? ['protected-data: its path says that it holds passwords or keys; its contents are never shown'] : []),
+    ...(hidden ? ['Its path says that it holds passwords or keys; its contents are never shown'] : []),
     ...(!hidden && !contents && seen.type === 'file'
       ? ['You may see what it is, but not what is in it (file.contents)']
       : []),

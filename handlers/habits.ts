@@ -43,10 +43,13 @@ const TOOLS: Readonly<Record<string, Translate | undefined>> = Object.assign(Obj
   'ha-manager': haManager,
   'corosync-quorumtool': anyArguments({ text: 'quorum' }),
   votes: exactly('quorum'),
-  zfs: anyArguments({ hint: 'no shell here; copies of guests: replication list, free space: node show ovh1' }),
+  zfs: anyArguments({
+    hint: 'no shell here; snapshots: snapshot list 103, copies of guests: replication list, free space: node show ovh1',
+  }),
   zpool: anyArguments({ hint: 'no shell here; free space of a pool: node show ovh1' }),
   vzdump: anyArguments({ hint: 'backups are not made from here; ct show 103 tells the newest one' }),
-  ssh: anyArguments({ hint: 'no shell here; use your own ssh' }),
+  ssh: anyArguments({ hint: 'no shell here, use your own ssh; help ssh tells how people are let into containers' }),
+  mkuser: anyArguments({ hint: 'ssh grant person:@alice vmid:103 lets somebody in with their keys on GitHub' }),
   uptime: exactly('node list'),
   approve: anyArguments({ hint: 'press Approve on the request itself; approval list shows what waits' }),
   deny: anyArguments({ hint: 'press Deny on the request itself; approval list shows what waits' }),
@@ -66,7 +69,7 @@ const VERBS: Readonly<Record<string, string | undefined>> = {
   destroy: 'destroy',
 };
 
-const NO_SHELL = 'no shell in guests from here; use your own ssh';
+const NO_SHELL = 'no shell in guests from here; use your own ssh, ssh grant lets you in';
 
 const GUEST_HINTS: Readonly<Record<string, string | undefined>> = {
   create: 'ct create hostname:robotoff node:ovh1; number, address and the rest follow the house rules',
@@ -75,7 +78,7 @@ const GUEST_HINTS: Readonly<Record<string, string | undefined>> = {
   enter: NO_SHELL,
   exec: NO_SHELL,
   push: NO_SHELL,
-  pull: NO_SHELL,
+  pull: 'files are not sent to the chat; file show 103 /etc/hosts shows one, file restore brings an older one back',
   console: NO_SHELL,
   terminal: NO_SHELL,
   migrate: 'guests are not moved from here; show tells where they are',

@@ -14,6 +14,7 @@ import { shortType } from './parts/drift.ts';
 import { rehearse } from './parts/grant-plan.ts';
 import { NEW_ID } from './parts/grants.ts';
 import { prodTag } from './parts/risks.ts';
+import { count } from './parts/units.ts';
 
 const user = option<string>({
   summary: 'Only this account inside the container',
@@ -47,7 +48,7 @@ export const sshAdopt = defineCommand({
       'Nobody gets in who could not before, and nobody is kept out; from now on it is watched and can be revoked',
     ]),
   result: (plan, run) =>
-    resultCard(`${plan.target.name}: accounts taken over`, run, [
+    resultCard(`CT ${plan.target.id} ${plan.target.name}: accounts taken over`, run, [
       ...texts(plan, 'matches'),
       'They do not expire: ssh extend gives them a lease, ssh revoke ends them',
     ]),
@@ -153,7 +154,12 @@ function risksOf({ matches, stays }: Matched, guest: Guest): readonly Risk[] {
     { code: 'no-expiry', says: 'what was made by hand does not expire, until somebody gives it a lease' },
     ...(sudo.length > 0 ? [{ code: 'sudo', says: `${sudo.join(', ')} may become root inside` }] : []),
     ...(stays.length > 0
-      ? [{ code: 'foreign-lines', says: `${stays.length} lines stay as they are and are nobody's here` }]
+      ? [
+          {
+            code: 'foreign-lines',
+            says: `${count(stays.length, 'line')} left as found: whoever has such a key still gets in`,
+          },
+        ]
       : []),
     ...prodTag(guest),
   ];

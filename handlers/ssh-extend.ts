@@ -74,7 +74,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     version: 1,
     cluster: view.name,
     target: guestTarget(guest, { ...(detail.mac ? { identity: detail.mac } : {}), protected: detail.protection }),
-    title: `Let ${name} into ${label} for ${span(lease)} more, from the approval`,
+    title: `Let ${name} into ${label} for ${span(lease)} from the approval`,
     intent: {
       guest: label,
       node: guest.node,

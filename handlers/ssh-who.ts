@@ -1,4 +1,4 @@
-import { GRANTS, grantSchema, readShelf } from '../src/contracts/books.ts';
+import { GRANTS, grantSchema, QUEUE, readShelf } from '../src/contracts/books.ts';
 import type { Card } from '../src/contracts/card.ts';
 import type { Guest } from '../src/contracts/cluster.ts';
 import { defineCommand, type ReadContext } from '../src/contracts/command.ts';
@@ -6,7 +6,8 @@ import type { CtUser } from '../src/contracts/shell.ts';
 import { guestLabel } from '../src/contracts/steps.ts';
 import { ct } from './options.ts';
 import { attempt } from './parts/guests.ts';
-import { queuedOf } from './parts/queue.ts';
+import { untilText } from './parts/leases.ts';
+import { queuedOf, queuedSchema } from './parts/queue.ts';
 import { count } from './parts/units.ts';
 import { accountText, type Seen } from './parts/who.ts';
 
@@ -48,12 +49,19 @@ async function answer(wanted: string, context: ReadContext): Promise<Card> {
     }),
   );
   const shown = told.filter((account) => account !== undefined);
+  const waiting = (await readShelf(books, QUEUE, queuedSchema)).filter(
+    ({ kind, grant: { cluster, vmid, user } }) =>
+      kind === 'grant' && cluster === view.name && vmid === guest.vmid && !grants.some((one) => one.user === user),
+  );
   const marks = shown.reduce((sum, { marks }) => sum + marks, 0);
   return {
-    title: `${guestLabel(guest)}: ${shown.length === 0 ? 'nobody' : count(shown.length, 'account')} may log in`,
+    title: `${guestLabel(guest)}: ${inside.users ? '' : 'by our own book, '}${shown.length === 0 ? 'nobody' : count(shown.length, 'account')} may log in`,
     tone: marks > 0 || inside.why ? 'warning' : 'plain',
     lines: [
-      ...(inside.why ? [`What is really in it is not known: ${inside.why}. This is what our own book says`] : []),
+      ...(inside.why ? [`What is really in it is not known: ${inside.why}`] : []),
+      ...waiting.map(
+        ({ grant }) => `${grant.user} (${grant.person}) is let in once it runs, ${untilText(grant, clock.now(), zone)}`,
+      ),
       ...(marks > 0 ? ['Lines that begin with ! need a look'] : []),
     ],
     code: shown.map(({ text }) => text),
@@ -67,6 +75,7 @@ async function usersOf(
   guest: Guest,
   { nodes }: ReadContext,
 ): Promise<{ readonly users?: readonly CtUser[]; readonly why?: string }> {
+  if (guest.status === 'unknown') return { why: `its node ${guest.node} is offline` };
   if (guest.status !== 'running') return { why: `it is ${guest.status}` };
   const seen = await attempt(() => nodes.users(guest.node, guest.vmid));
   return 'value' in seen ? { users: seen.value } : { why: seen.failed };

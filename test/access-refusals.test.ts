@@ -190,10 +190,28 @@ describe('ssh who', () => {
   test('without node access, or stopped, tells what the book says and what is missing', async () => {
     const there = accessGranted();
     there.nodes = [];
-    expect((await who(there)).text).toMatch(/not known: ovh1 has no SSH access.*our own book[\s\S]*alice-hub: Alice/);
+    expect((await who(there)).text).toMatch(
+      /by our own book, 1 account[\s\S]*not known: ovh1 has no SSH access[\s\S]*alice-hub: Alice/,
+    );
     const world = fourNodes();
     world.guests[0] = { ...world.guests[0]!, status: 'stopped' };
     expect((await who(accessGranted(), world)).text).toContain('it is stopped');
+    world.guests[0] = { ...world.guests[0]!, status: 'unknown' };
+    expect((await who(accessGranted(), world)).text).toContain('its node ovh1 is offline');
+  });
+});
+
+describe('ssh who of a container that does not run', () => {
+  test('tells who is let in once it runs', async () => {
+    const there = accessGranted();
+    const world = fourNodes();
+    world.guests[0] = { ...world.guests[0]!, status: 'stopped' };
+    there.books = [queueEntry('grant', granted())];
+    const card = await answerOf('ssh who', { vmid: '103' }, world, around(there));
+    expect(card.title).toMatch(/by our own book, nobody may log in$/);
+    expect(card.lines).toContainEqual(
+      expect.stringMatching(/^alice-hub \(alice\) is let in once it runs, until Sun 2026-11-15/),
+    );
   });
 });
 

@@ -211,7 +211,7 @@ describe('file show', () => {
     const asked: string[] = [];
     const card = await show({ path: '/etc/shadow.restored-20261115T120211Z' }, { nodes: filesOn(files, asked) });
     expect(asked[0]).toMatch(/^stat /);
-    expect(text(card)).toContain('protected-data');
+    expect(text(card)).toContain('passwords or keys');
     expect(card.code).toBeUndefined();
   });
 

@@ -255,6 +255,7 @@ describe.each(['8.4', '9.2'] as const)('a cluster of %s', (pve) => {
     const config = {};
     world.sim.world.guest(120)!.snapshots = [
       { name: 'v2', snaptime: 2_000, description: 'bascule:r1\n', parent: 'v1', snapstate: 'prepare', config },
+      { name: 'a-later', snaptime: 1_000, description: '', parent: 'v1', config },
       { name: 'v1', snaptime: 1_000, description: '', config },
     ];
     world.sim.world.guest(120)!.parent = 'v1';
@@ -264,6 +265,7 @@ describe.each(['8.4', '9.2'] as const)('a cluster of %s', (pve) => {
       base: 'v1',
       all: [
         { name: 'v1', at: 1_000, description: '', usable: true, memory: false },
+        { name: 'a-later', at: 1_000, description: '', usable: true, memory: false, parent: 'v1' },
         { name: 'v2', at: 2_000, description: 'bascule:r1', usable: false, memory: false, parent: 'v1' },
       ],
     });

@@ -93,7 +93,7 @@ test('what it was is shown with its secrets masked, and its difference to now', 
   expect(card).toContain('-DATABASE_PASSWORD=***secret-1***');
   expect(card).toContain('+DATABASE_PASSWORD=***secret-2***');
   await world.oscar.says('file show vmid:103 path:/etc/shadow');
-  expect(await world.oscar.reads('/etc/shadow in CT 103', 'protected-data', 'Mode: 0640')).not.toContain('99999');
+  expect(await world.oscar.reads('/etc/shadow in CT 103', 'passwords or keys', 'Mode: 0640')).not.toContain('99999');
   await world.oscar.says(`file versions 103 ${CONF}`);
   const backup = /^(pbs:\S+) /m.exec(await world.oscar.reads('versions, 3 different'))![1]!;
   await world.oscar.says(`file show 103 ${CONF} from:${backup}`);
@@ -125,7 +125,7 @@ test('a file comes back beside the one there now, and goes aside again', async (
   expect([now(), text(join(dirname(CONF), name!))]).toEqual([before, old]);
   await world.oscar.reads(
     'is back from manual-by-admin',
-    `It is ${dirname(CONF)}/${name}`,
+    `It is at ${dirname(CONF)}/${name}`,
     `file undo run:${run.id} takes it back until`,
   );
   await world.oscar.says(`file undo run:${run.id}`);
@@ -145,13 +145,13 @@ test('overwriting takes somebody else’s word, keeps the old one, and is taken 
   await open();
   const [before, old] = [now(), was()];
   await world.oscar.says(`file restore vmid:103 path:${CONF} from:${OLD} overwrite:yes`);
-  await world.oscar.reads('IN PLACE', 'its service may need a restart', '0 of 1 approval');
+  await world.oscar.reads('IN PLACE', 'until it is restarted', '0 of 1 approval');
   expect(now()).toBe(before);
   await world.nina.clicks('Approve', 'Restore');
   const run = await over('file restore');
   const [kept] = beside(KEPT);
   expect([now(), text(join(dirname(CONF), kept!))]).toEqual([old, before]);
-  await world.oscar.reads(`The one before is ${dirname(CONF)}/${kept}`);
+  await world.oscar.reads(`The one before is at ${dirname(CONF)}/${kept}`);
   await world.oscar.says(`file undo run:${run.id}`);
   await world.oscar.clicks('Run it', 'Undo the restore');
   await over('file undo');
@@ -199,7 +199,11 @@ describe('a connection that is lost in the middle', () => {
     const run = await restores();
     expect([run.state, beside(BESIDE).length, beside(/^\.restore-/)]).toEqual(['done', 1, []]);
     expect(world.simulator.effects.all.filter(({ kind }) => kind === 'file.restore')).toHaveLength(1);
-    await world.oscar.reads('is back from', `It is ${dirname(CONF)}/${beside(BESIDE)[0]}`, `file undo run:${run.id}`);
+    await world.oscar.reads(
+      'is back from',
+      `It is at ${dirname(CONF)}/${beside(BESIDE)[0]}`,
+      `file undo run:${run.id}`,
+    );
     await world.oscar.says(`file undo run:${run.id}`);
     await world.oscar.clicks('Run it', 'Undo the restore');
     expect((await over('file undo')).state).toBe('done');

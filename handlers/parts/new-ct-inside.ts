@@ -41,7 +41,9 @@ export function findSetup(name: string, { house }: PlanContext, what: string): S
       what,
       why: `the config has no script ${name}`,
       next:
-        names.length > 0 ? `choose one of ${names.map((one) => `setup:${one}`).join(', ')}` : 'name one there first',
+        names.length > 0
+          ? `choose one of ${names.map((one) => `setup:${one}`).join(', ')}`
+          : 'an admin names one in the config, under house.scripts',
     });
   }
   const unfit = (why: string) => fail('bad-input', { what, why: `script ${name} ${why}`, next: 'an admin mends it' });
