@@ -20,8 +20,8 @@ const reader =
     tell(schema.parse(answer), call);
 
 const output = z.object({ text: z.string(), bytes: count, cut: z.boolean() });
-const keys = reader(z.object({ changed, lines: count }), (told) => ({
-  says: `${told.lines} ${told.lines === 1 ? 'key line' : 'key lines'} in place`,
+const keys = reader(z.object({ changed, lines: count, troubles: z.array(text).default([]) }), (told) => ({
+  says: [`${told.lines} ${told.lines === 1 ? 'key line' : 'key lines'} in place`, ...told.troubles].join('; '),
   ...alreadyUnless(told.changed),
 }));
 

@@ -41,13 +41,13 @@ sub sudo_file {
 sub existing {
     my ($vmid, @paths) = @_;
     return {} if !@paths;
-    my $seen = inside($vmid, ['stat', '-c', '%F|%s|%n', '--', @paths], {});
+    my $seen = inside($vmid, ['stat', '-c', '%F|%a|%u|%n', '--', @paths], {});
     missing_inside($vmid, ['stat'], 'nothing was done') if defined $seen->{code} && $seen->{code} == 127;
     fault('refused', 'nothing was done', "stat in CT $vmid said: " . reason($seen), 'look inside the container')
       if !defined $seen->{code} || $seen->{late} || $seen->{cut} || $seen->{code} > 1;
     my %found;
     for my $line (split /\n/x, $seen->{out}) {
-        $found{$3} = { kind => $1, size => $2 } if $line =~ /\A([a-z\ -]{3,40})[|]([0-9]+)[|](.+)\z/x;
+        $found{$4} = { kind => $1, mode => oct $2, uid => $3 } if $line =~ /\A([a-z\ -]{3,40})[|]([0-7]{1,5})[|]([0-9]+)[|](.+)\z/x;
     }
     return \%found;
 }
@@ -59,7 +59,7 @@ sub ct_users {
     my @users = users_of($vmid);
     fault('refused', "the users of CT $vmid are unknown", 'its passwd names more than 2000', 'look inside the container') if @users > 2000;
     my %file;
-    for my $user (@users) { $file{"$user->{home}/.ssh/$_"} = 1 for qw(authorized_keys authorized_keys2) }
+    for my $user (@users) { $file{ $user->{home} . $_ } = 1 for '', map { "/.ssh$_" } '', '/authorized_keys', '/authorized_keys2' }
     my $there = existing($vmid, (sort keys %file), map { sudo_file($_->{name}) } grep { $_->{uid} >= 1000 } @users);
     my @told;
     my $reads = 0;
@@ -79,7 +79,8 @@ my %ADMIN = map { $_ => 1 } qw(sudo wheel admin root);
 
 sub told_user {
     my ($vmid, $user, $there, @files) = @_;
-    my (@keys, @troubles);
+    my @keys;
+    my @troubles = strict_troubles($user, $there, @files);
     for my $file (@files) {
         my $read = key_file($vmid, $user, $file);
         if (defined $read->{text}) { push @keys, map { +{ %{$_}, file => visible($file, 300) } } key_facts($read->{text}) }
@@ -91,6 +92,23 @@ sub told_user {
         locked => flag($user->{locked}), expired => flag($user->{expired}), sudo => flag($sudo), groups => [map { visible($_, 100) } @{ $user->{groups} }],
         ours => flag($user->{gecos} =~ /\Abascule=/x), note => visible($user->{gecos}, 200), keys => \@keys, troubles => \@troubles,
     };
+}
+
+# Why sshd would take no key of theirs: its StrictModes wants the home, .ssh and the file to be theirs or root's, and
+# nobody else able to write there. Links are told only: sshd judges what they lead to.
+sub strict_troubles {
+    my ($user, $there, @files) = @_;
+    my @troubles;
+    for my $path ($user->{home}, "$user->{home}/.ssh", @files) {
+        my ($name, $seen) = (visible($path, 300), $there->{$path});
+        push @troubles, "its home folder $name is missing" if !$seen && $path eq $user->{home};
+        next if !$seen;
+        my $fits = (grep { $path eq $_ } @files) ? $seen->{kind} =~ /\Aregular\s/x : $seen->{kind} eq 'directory';
+        if (!$fits) { push @troubles, "$name is a $seen->{kind}"; next }
+        push @troubles, "$name belongs to uid $seen->{uid}, so sshd takes no key" if $seen->{uid} != 0 && $seen->{uid} != $user->{uid};
+        push @troubles, sprintf '%s can be written by others (mode %04o), so sshd takes no key', $name, $seen->{mode} if $seen->{mode} & oct 22;
+    }
+    return @troubles;
 }
 
 # A user's key file, read as that user, as sshd does: a symbolic link there reaches only what they may read anyway.

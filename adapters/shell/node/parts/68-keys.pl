@@ -20,7 +20,7 @@ sub keys_now {
       if $user->{home} !~ m{\A/[^\n]+\z}x || "$user->{home}/" =~ m{/[.][.]?/}x;
     my $folder = "$user->{home}/.ssh";
     my $file = "$folder/authorized_keys";
-    my $there = existing($vmid, $folder, $file);
+    my $there = existing($vmid, $user->{home}, $folder, $file);
     for my $path ($folder, $file) {
         my $kind = $there->{$path} ? $there->{$path}{kind} : next;
         fault('refused', "the keys of $name in CT $vmid were not touched", visible($path, 300) . " is a $kind", 'look at it inside the container')
@@ -28,7 +28,7 @@ sub keys_now {
     }
     my $read = $there->{$file} ? key_file($vmid, $user, $file) : { text => '' };
     fault('refused', "the keys of $name in CT $vmid were not touched", visible($file, 300) . ": $read->{why}", 'look at it inside the container') if !defined $read->{text};
-    return { user => $user, folder => $folder, file => $file, text => $read->{text}, has_folder => $there->{$folder} ? 1 : 0 };
+    return { user => $user, folder => $folder, file => $file, text => $read->{text}, there => $there };
 }
 
 sub wanted_lines {
@@ -62,21 +62,32 @@ sub ct_keys_set {
     my $text = $args->{foreign} ? remarked($now->{text}, $args->{marker}, $args->{foreign}, @lines) : merged($now->{text}, $args->{marker}, @lines);
     adopted_all($args, $text, @lines) if ($args->{foreign} // '') eq 'adopt';
     my $removed = scalar marked_lines($now->{text}, $args->{marker});
-    return { vmid => $vmid, user => $name, changed => false(), lines => scalar @lines } if $text eq $now->{text};
+    my @troubles = strict_troubles($now->{user}, $now->{there}, grep { $text eq $now->{text} && $now->{there}{$_} } $now->{file});
+    return { vmid => $vmid, user => $name, changed => false(), lines => scalar @lines, troubles => \@troubles } if $text eq $now->{text};
     bad_input('the key file would grow beyond 262144 bytes') if length $text > 262_144;
     ($text) = $text =~ /\A(.*)\z/xs;
     write_keys($vmid, $name, $now, $text, "the keys of $name in CT $vmid were not changed", $args->{marker});
-    return { vmid => $vmid, user => $name, changed => true(), lines => scalar @lines, replaced => $removed };
+    return { vmid => $vmid, user => $name, changed => true(), lines => scalar @lines, replaced => $removed, troubles => \@troubles };
 }
 
 sub write_keys {
     my ($vmid, $name, $now, $text, $what, $marker) = @_;
     my @as = ('runuser', '-u', $name, '--');
+    my $home = $now->{user}{home};
+    fault('refused', $what, 'its home folder ' . visible($home, 300) . ' is missing', "make it inside the container, owned by $name") if !$now->{there}{$home};
     my $new = "$now->{folder}/.authorized_keys." . substr Digest::SHA::sha256_hex("$marker $$ " . Time::HiRes::time()), 0, 16;
-    must_inside($vmid, [@as, 'mkdir', '-p', '-m', '700', '--', $now->{folder}], { changes => 1 }, $what) if !$now->{has_folder};
-    must_inside($vmid, [@as, 'dd', "of=$new", 'conv=excl,fsync', 'status=none'], { stdin => $text, changes => 1 }, $what);
-    must_inside($vmid, [@as, 'chmod', '600', '--', $new], { changes => 1 }, $what);
-    must_inside($vmid, [@as, 'mv', '-T', '-f', '--', $new, $now->{file}], { changes => 1 }, $what);
+    must_inside($vmid, [@as, 'mkdir', '-p', '-m', '700', '--', $now->{folder}], { changes => 1 }, $what) if !$now->{there}{ $now->{folder} };
+    my $written = eval {
+        must_inside($vmid, [@as, 'dd', "of=$new", 'conv=excl,fsync', 'status=none'], { stdin => $text, changes => 1 }, $what);
+        must_inside($vmid, [@as, 'chmod', '600', '--', $new], { changes => 1 }, $what);
+        must_inside($vmid, [@as, 'mv', '-T', '-f', '--', $new, $now->{file}], { changes => 1 }, $what);
+        1;
+    };
+    if (!$written) {
+        my $error = $@;
+        inside($vmid, [@as, 'rm', '-f', '--', $new], {});
+        die $error;    # a full disk, an immutable file: the old file stands as it was
+    }
     return if $DRY_RUN;
     my $read = key_file($vmid, $now->{user}, $now->{file});
     fault('in-doubt', $what, 'the file reads differently from what was written', 'look at it inside the container') if !defined $read->{text} || $read->{text} ne $text;
