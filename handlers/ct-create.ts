@@ -152,7 +152,8 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       `hostname/${view.name}/${hostname}`,
       ...(job ? [`replication/${view.name}/${job.id}`] : []),
     ],
-    locks: [`guest/${view.name}/${vmid}`],
+    // Whoever is taken out is let in nowhere at the same time.
+    locks: [`guest/${view.name}/${vmid}`, ...(people?.people ?? []).map(({ id }) => `link/${id}`)],
   };
 }
 

@@ -120,7 +120,8 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       }),
     ],
     reserves: [`person/${view.name}/${who.id}`, `login/${view.name}/${seen.login.toLowerCase()}`],
-    locks: [`link/${who.id}`],
+    // On any cluster: a login and a Linux name are one person's.
+    locks: [`link/${who.id}`, `login/${seen.id}`, `name/${user}`],
   };
 }
 

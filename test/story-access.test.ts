@@ -93,7 +93,7 @@ describe('a grant', () => {
     const asked = await approved('ssh grant person:@alice vmid:115 stopped:wait', 'once it runs');
     expect(passwd(115)).not.toContain('alice-hub');
     // What GitHub shows by then was not approved.
-    world.github.change('alice-hub', ed25519('another'));
+    world.github.change('alice-hub', ed25519('alice'), ed25519('another'));
     await world.runs('queued-grants');
     expect(await book()).toEqual([]);
     world.guest(115)!.running = true;

@@ -35,7 +35,7 @@ async function run(context: AutomationContext): Promise<void> {
   const busy = new Set((await context.requests(OPEN)).flatMap(({ plan }) => plan.locks));
   for (const entry of entries) {
     const queued = readQueued(entry);
-    const guest = guests.find(({ vmid, type }) => vmid === queued.grant.vmid && type === 'lxc');
+    const guest = guests.find(({ vmid }) => vmid === queued.grant.vmid);
     const state = await stateOf(queued, guest, context);
     const before = tried[entry.key];
     if (state === 'waiting' || busy.has(`guest/${cluster}/${queued.grant.vmid}`)) continue;
@@ -61,6 +61,7 @@ type State = 'waiting' | 'runs' | 'lapsed' | 'gone';
 
 async function stateOf({ kind, grant }: Queued, guest: Guest | undefined, context: AutomationContext): Promise<State> {
   if (kind === 'grant' && !holds(grant, context.clock.now())) return 'lapsed';
+  if (guest?.type === 'qemu') return 'gone';
   // Missing rights look like a missing guest.
   if (!guest) return (await context.view.vmidFree(grant.vmid)) ? 'gone' : 'waiting';
   if (guest.status === 'unknown') return 'waiting';
@@ -82,7 +83,9 @@ async function carryOut(
   const { kind, grant } = queued;
   const command = kind === 'grant' ? 'ssh grant' : 'ssh revoke';
   const { request, refused } = await context.ask(command, { person: grant.person, vmid: String(grant.vmid) });
-  if (request && state === 'runs') return;
+  const moot = request?.plan.intent['moot'];
+  if (request && state === 'runs' && moot === undefined) return;
+  const dropped = state === 'runs' ? moot : DROPPED[state];
   const place = `${grant.person} in CT ${grant.vmid} ${grant.guest}`;
   await context.tell({
     key: `queued-grants/${entry.key}/${entry.run}`,
@@ -92,7 +95,7 @@ async function carryOut(
         : `Waits still: ${kind === 'grant' ? 'access' : 'the end of access'} of ${place}`,
       tone: 'warning',
       lines: [
-        ...(state === 'runs' ? ['The container runs now'] : [`Dropped: ${DROPPED[state]}`]),
+        dropped === undefined ? 'The container runs now' : `Dropped: ${String(dropped)}`,
         ...(request ? [`Request ${request.id}`] : [`Refused: ${refused ?? ''}`]),
         `Approved in run ${entry.run}`,
       ],

@@ -15,7 +15,7 @@ import { guestLabel } from '../../src/contracts/steps.ts';
 import { guestTarget } from './cards.ts';
 import { reachable, unlocked } from './checks.ts';
 import { type Access, bookValue, grantSteps, linuxName, NEW_ID } from './grants.ts';
-import { accountIn, identityOf, running, type Way, wayInto } from './inside.ts';
+import { accountIn, identityOf, nobodyElsesIn, running, type Way, wayInto } from './inside.ts';
 import { leaseOf, untilText } from './leases.ts';
 import { keyRisks, keysFor, keyText, type Linked, linkedPerson } from './linked.ts';
 import { dequeueStep, queuedOf, queueStep } from './queue.ts';
@@ -119,7 +119,7 @@ async function inside(ground: Ground, runs: Guard, context: PlanContext): Promis
   const { user, risks } = accountIn(
     users,
     access.user,
-    { guest, person: who.id, keys: access.fingerprints, ...(known ? { before: known } : {}) },
+    { guest, person: who.id, keys: access.fingerprints, sudo: access.sudo, ...(known ? { before: known } : {}) },
     what,
     root,
   );
@@ -155,8 +155,16 @@ export async function rehearse(
 
 /** Nothing is done now but a note; the lease runs from the approval all the same. */
 async function waiting(ground: Ground, context: PlanContext): Promise<Plan> {
-  const { guest, access, who } = ground;
+  const { guest, access, known, who, what } = ground;
   const before = await queuedOf(context.books, access);
+  for (const other of [known, before?.grant]) nobodyElsesIn(other, who.id, guest, what, context.root);
+  if (before?.kind === 'revoke') {
+    fail('conflict', {
+      what,
+      why: 'the end of access to it was approved, and waits for it to run',
+      next: `start it, and ask once that is done: ${context.root}ct start ${guest.vmid}`,
+    });
+  }
   return {
     ...planBase(ground, context),
     title: `Let ${who.name} (github ${access.login}) into ${guestLabel(guest)} once it runs`,
@@ -171,7 +179,7 @@ async function waiting(ground: Ground, context: PlanContext): Promise<Plan> {
 }
 
 function planBase(
-  { guest, detail, seen, known }: Ground,
+  { guest, detail, seen, known, who }: Ground,
   { view, clock, zone }: PlanContext,
 ): Pick<Plan, 'command' | 'version' | 'cluster' | 'target' | 'observations' | 'reserves' | 'locks'> {
   const refused = seen.refused.map(({ fingerprint, type, why }) => `${fingerprint ?? type}: ${why}`);
@@ -185,7 +193,8 @@ function planBase(
       ...(refused.length > 0 ? [{ label: 'Keys not taken', value: refused.join('; ') }] : []),
     ],
     reserves: [`grant/${view.name}/${guest.vmid}`],
-    locks: [`guest/${view.name}/${guest.vmid}`],
+    // Whoever is taken out is let in nowhere at the same time.
+    locks: [`guest/${view.name}/${guest.vmid}`, `link/${who.id}`],
   };
 }
 

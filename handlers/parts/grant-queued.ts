@@ -2,11 +2,11 @@ import { type Grant, grantKey, QUEUE, readShelf } from '../../src/contracts/book
 import type { Guest } from '../../src/contracts/cluster.ts';
 import type { PlanContext } from '../../src/contracts/command.ts';
 import { fail } from '../../src/contracts/failure.ts';
-import { type Plan, stampTime } from '../../src/contracts/plan.ts';
+import { type Plan, type Risk, stampTime } from '../../src/contracts/plan.ts';
 import { guestLabel } from '../../src/contracts/steps.ts';
 import { guestTarget } from './cards.ts';
 import { reachable, unlocked } from './checks.ts';
-import { shortType } from './drift.ts';
+import { lookAt, shortType } from './drift.ts';
 import { grantOf, rehearse, wayIntent } from './grant-plan.ts';
 import { accessOf, grantSteps } from './grants.ts';
 import { accountIn, identityOf, running } from './inside.ts';
@@ -29,7 +29,10 @@ export async function queuedFor(
   );
 }
 
-/** Exactly what was approved while the container did not run: these keys, this sudo, what is left of the lease. */
+/**
+ * What was approved while the container did not run, and no more: this sudo, what is left of the lease, and of these keys
+ * those that are on GitHub still.
+ */
 export async function planQueued(
   wanted: { readonly person: string; readonly vmid: string },
   context: PlanContext,
@@ -47,7 +50,7 @@ export async function planQueued(
     observations: [],
     risks: [{ code: 'queued', says: `approved as request ${grant.id}, when it did not run` }],
     reserves: [`grant/${view.name}/${vmid}`],
-    locks: [`guest/${view.name}/${vmid}`],
+    locks: [`guest/${view.name}/${vmid}`, `link/${grant.person}`],
   };
   const forget = (moot: string): Plan => ({
     ...base,
@@ -61,24 +64,32 @@ export async function planQueued(
     return forget('the lease ended while it waited');
   if (!guest) {
     // Missing rights look like a missing guest (ODDITIES 35).
-    if (await view.vmidFree(vmid)) return forget('the container is gone');
+    const machine = (await view.guests()).some((one) => one.vmid === vmid);
+    if (machine || (await view.vmidFree(vmid))) return forget('the container is gone');
     return fail('unavailable', { what, why: 'the container cannot be seen', next: "check the token's rights" });
   }
   const guards = [await reachable(guest, context, what)];
   const detail = await view.guestDetail(guest);
-  const moot = await whyMoot(grant, identityOf(detail, what), context);
-  if (moot !== undefined) return forget(moot);
+  const still = await stillWanted(grant, identityOf(detail, what), context);
+  if ('moot' in still) return forget(still.moot);
+  const { keys } = still;
   guards.push(unlocked(guest, what), running(guest, what));
   const before = await grantOf(books, grantKey(grant.cluster, grant.vmid, grant.user));
   const known = before?.identity === grant.identity ? before : undefined;
-  const { user } = accountIn(
+  const { user, risks } = accountIn(
     await nodes.users(guest.node, guest.vmid),
     grant.user,
-    { guest, person: grant.person, keys: grant.fingerprints, ...(known ? { before: known } : {}) },
+    {
+      guest,
+      person: grant.person,
+      keys: keys.fingerprints,
+      sudo: grant.sudo,
+      ...(known ? { before: known } : {}),
+    },
     what,
     root,
   );
-  const steps = grantSteps(accessOf({ ...grant, id: known?.id ?? grant.id }, guest.node), {
+  const steps = grantSteps(accessOf({ ...grant, ...keys, id: known?.id ?? grant.id }, guest.node), {
     ...(user ? { account: user, adopt: !user.ours } : {}),
     ...(before ? { before } : {}),
   });
@@ -89,8 +100,9 @@ export async function planQueued(
     target: guestTarget(guest, { ...(detail.mac ? { identity: detail.mac } : {}), protected: detail.protection }),
     guards,
     title: `Let ${grant.person} (github ${grant.login}) into ${guestLabel(guest)}, which runs now`,
+    risks: [...base.risks, ...still.risks, ...risks],
     intent: {
-      ...intentOf(grant, guest),
+      ...intentOf({ ...grant, ...keys }, guest),
       account: user ? 'is there' : 'new',
       ...wayIntent(grant.jump ? { jump: grant.jump } : { none: 'none was approved' }, house),
       zone,
@@ -113,12 +125,35 @@ const intentOf = (grant: Grant, guest: Guest | undefined): Plan['intent'] => ({
   ...(grant.until === undefined ? {} : { until: grant.until }),
 });
 
-/** Why nobody wants it any more: the guest is another one, or the person left or is somebody else. */
-async function whyMoot(grant: Grant, identity: string, context: PlanContext): Promise<string | undefined> {
-  const { findPerson } = context;
-  if (grant.identity !== identity) return 'another guest has its number now';
+type Still =
+  | { readonly moot: string }
+  | { readonly keys: Pick<Grant, 'lines' | 'fingerprints'>; readonly risks: readonly Risk[] };
+
+/**
+ * Whether it is wanted still: nobody wants it for another guest, or for a person who left or is somebody else on GitHub.
+ * A key that its owner took away meanwhile lets nobody in; one that was added was not approved.
+ */
+async function stillWanted(grant: Grant, identity: string, { findPerson, github, house }: PlanContext): Promise<Still> {
+  if (grant.identity !== identity) return { moot: 'another guest has its number now' };
+  if (grant.sudo && !house.ssh.sudo) return { moot: 'the house rules allow no sudo any more' };
   const who = await findPerson(grant.person);
   if (who?.github?.toLowerCase() !== grant.login.toLowerCase())
-    return 'the person is not linked to that login any more';
-  return undefined;
+    return { moot: 'the person is not linked to that login any more' };
+  const look = await lookAt([grant], who.github, github);
+  if (look.state === 'stranger') return { moot: look.why };
+  const { lines, fingerprints } = grant;
+  if (look.state === 'unsure')
+    return {
+      keys: { lines, fingerprints },
+      risks: [{ code: 'stale-keys', says: `GitHub cannot be asked about the keys: ${look.why}` }],
+    };
+  const there = new Set(look.seen.keys.map(({ fingerprint }) => fingerprint));
+  if (!fingerprints.some((print) => there.has(print))) return { moot: 'none of its keys is on GitHub any more' };
+  return {
+    keys: {
+      lines: lines.filter((_, n) => there.has(fingerprints[n]!)),
+      fingerprints: fingerprints.filter((print) => there.has(print)),
+    },
+    risks: [],
+  };
 }

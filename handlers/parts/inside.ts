@@ -6,6 +6,7 @@ import type { Guard, Risk } from '../../src/contracts/plan.ts';
 import type { CtUser } from '../../src/contracts/shell.ts';
 import { guestLabel } from '../../src/contracts/steps.ts';
 import { bareIp } from './address.ts';
+import { markerOf } from './grant-lines.ts';
 
 /** What a grant must know about its container. */
 
@@ -60,6 +61,32 @@ export interface Account {
   readonly risks: readonly Risk[];
 }
 
+/** What a grant wants of an account, and what the book says of it. */
+export interface Fitting {
+  readonly guest: Guest;
+  readonly before?: Grant;
+  readonly person: string;
+  /** Fingerprints. */
+  readonly keys: readonly string[];
+  readonly sudo: boolean;
+}
+
+/** An account is one person's, as long as their grant is in the book. Throws conflict. */
+export function nobodyElsesIn(
+  before: Grant | undefined,
+  person: string,
+  guest: Guest,
+  what: string,
+  root: string,
+): void {
+  if (!before || before.person === person) return;
+  fail('conflict', {
+    what,
+    why: `the account ${before.user} in ${guestLabel(guest)} was granted to ${before.person}`,
+    next: `${root}ssh revoke person:${before.person} vmid:${guest.vmid} first, or link this person with another name:`,
+  });
+}
+
 /**
  * The account of that name as it stands. Throws conflict when somebody else made it and it was not adopted, or when it
  * cannot be used.
@@ -67,7 +94,7 @@ export interface Account {
 export function accountIn(
   users: readonly CtUser[],
   name: string,
-  { guest, before, person, keys }: { guest: Guest; before?: Grant; person: string; keys: readonly string[] },
+  { guest, before, person, keys, sudo }: Fitting,
   what: string,
   root: string,
 ): Account {
@@ -80,13 +107,7 @@ export function accountIn(
       next: `${root}ssh adopt takes it over after showing its keys; or link the person with another name:`,
     });
   }
-  if (before && before.person !== person) {
-    fail('conflict', {
-      what,
-      why: `the account ${name} in ${guestLabel(guest)} was granted to ${before.person}`,
-      next: `${root}ssh revoke person:${before.person} vmid:${guest.vmid} first, or link this person with another name:`,
-    });
-  }
+  nobodyElsesIn(before, person, guest, what, root);
   if (user.expired) {
     fail('conflict', {
       what,
@@ -94,22 +115,38 @@ export function accountIn(
       next: `on ${guest.node}: pct exec ${guest.vmid} -- usermod --expiredate '' ${name}`,
     });
   }
-  return { user, risks: [...foreignLines(user, keys), ...troubles(user)] };
+  return {
+    user,
+    risks: [...(sudo ? [] : sudoByGroup(user)), ...foreignLines(user, keys, before), ...troubles(user)],
+  };
+}
+
+const ADMINS: ReadonlySet<string> = new Set(['sudo', 'wheel', 'admin', 'root']);
+
+/** Groups by which an account may become root, whatever we write. */
+export const rootGroups = ({ groups }: Pick<CtUser, 'groups'>): readonly string[] =>
+  groups.filter((group) => ADMINS.has(group));
+
+function sudoByGroup(user: CtUser): readonly Risk[] {
+  const [group] = rootGroups(user);
+  if (group === undefined) return [];
+  return [{ code: 'sudo', says: `${user.name} may become root all the same: it is in the group ${group} inside` }];
 }
 
 const keysThere = ({ keys }: CtUser): string =>
   keys.length === 0 ? '' : ` (${keys.length} key ${keys.length === 1 ? 'line' : 'lines'})`;
 
-/** Lines that are not ours stay, and hold longer than any lease; sshd takes the first line of a key. */
-export function foreignLines(user: CtUser, granted: readonly string[]): readonly Risk[] {
-  const foreign = user.keys.filter((key) => !key.ours);
+/** Lines that are not of this grant stay, and hold longer than any lease; sshd takes the first line of a key. */
+export function foreignLines(user: CtUser, granted: readonly string[], before?: Pick<Grant, 'id'>): readonly Risk[] {
+  // Anybody can write our mark; only the one that the book knows is replaced.
+  const foreign = user.keys.filter((key) => !key.ours || key.marker !== (before && markerOf(before)));
   if (foreign.length === 0) return [];
   const same = foreign.filter(({ fingerprint }) => fingerprint !== undefined && granted.includes(fingerprint));
   const lines = foreign.map(({ fingerprint, unreadable }) => fingerprint ?? `(no key: ${unreadable ?? '?'})`);
   return [
     {
       code: 'foreign-lines',
-      says: `${foreign.length} ${foreign.length === 1 ? 'line' : 'lines'} of ${user.name} not ours stay, without a lease: ${lines.join(', ')}`,
+      says: `${foreign.length} ${foreign.length === 1 ? 'line' : 'lines'} of ${user.name} not of this grant stay, without its lease: ${lines.join(', ')}`,
     },
     ...(same.length > 0
       ? [

@@ -1,3 +1,4 @@
+import { GRANTS, type Grant, grantSchema, readShelf } from '../../src/contracts/books.ts';
 import type { PlanContext } from '../../src/contracts/command.ts';
 import { fail } from '../../src/contracts/failure.ts';
 import { isNodeCall, type Json, type PlannedStep, type Risk } from '../../src/contracts/plan.ts';
@@ -34,6 +35,8 @@ export interface Newcomers {
   /** Seconds from the approval. */
   readonly lease: number;
   readonly jump?: { readonly node: string; readonly account: string; readonly host: string; readonly port: number };
+  /** What the book still says of containers that are gone; theirs of the new one's number ends. */
+  readonly olds: readonly Grant[];
   readonly risks: readonly Risk[];
 }
 
@@ -68,7 +71,8 @@ export async function newcomers(wish: PeopleWish, context: PlanContext, what: st
     people.push(newcomer);
     risks.push(...own);
   }
-  return { people, sudo, lease, ...(jump ? { jump } : {}), risks: [...risks, ...sudoRisk(people, sudo)] };
+  const olds = (await readShelf(context.books, GRANTS, grantSchema)).filter((old) => old.cluster === context.view.name);
+  return { people, sudo, lease, ...(jump ? { jump } : {}), olds, risks: [...risks, ...sudoRisk(people, sudo)] };
 }
 
 async function newcomerOf(
@@ -117,7 +121,7 @@ export interface NewGuest {
 }
 
 /** Accounts and keys go with the container when it is taken back; the way in and the books do not, so they have an undo. */
-export function newcomerSteps({ people, sudo, lease, jump }: Newcomers, guest: NewGuest): readonly PlannedStep[] {
+export function newcomerSteps({ people, sudo, lease, jump, olds }: Newcomers, guest: NewGuest): readonly PlannedStep[] {
   return people.flatMap((person) => {
     const access: Access = {
       id: NEW_ID,
@@ -137,7 +141,11 @@ export function newcomerSteps({ people, sudo, lease, jump }: Newcomers, guest: N
       from: '{stamp}',
       ends: { seconds: lease },
     };
-    return grantSteps(access, people.length > 1 ? { suffix: person.user } : {}).map(goesWithContainer);
+    const before = olds.find(({ vmid, user }) => vmid === guest.vmid && user === person.user);
+    return grantSteps(access, {
+      ...(people.length > 1 ? { suffix: person.user } : {}),
+      ...(before ? { before } : {}),
+    }).map(goesWithContainer);
   });
 }
 
