@@ -5,8 +5,17 @@ import { bookStep } from '../src/contracts/node-steps.ts';
 import type { Plan, PlannedStep } from '../src/contracts/plan.ts';
 import { person } from './options.ts';
 import { intentText, previewCard, resultCard } from './parts/cards.ts';
-import { endLines, laterRisk, nameOf, someWaits } from './parts/end-lines.ts';
-import { type Ending, endingOf, forgetSteps, type Held, heldBy, waitingFor } from './parts/revoke-plan.ts';
+import { endLines, laterRisk, leftLines, nameOf, someWaits } from './parts/end-lines.ts';
+import {
+  type Ending,
+  endingOf,
+  forgetSteps,
+  type Held,
+  heldBy,
+  heldElsewhere,
+  inSight,
+  waitingFor,
+} from './parts/revoke-plan.ts';
 import { count } from './parts/units.ts';
 
 export const personRemove = defineCommand({
@@ -25,12 +34,17 @@ export const personRemove = defineCommand({
       ...(plan.intent['left'] as readonly string[]),
       'Home folders stay. Each part is done for itself: what fails is named, and the rest is done all the same',
     ]),
-  result: (plan, run) =>
-    resultCard(
-      `${intentText(plan, 'name')} ${someWaits(plan) ? 'is out; some keys wait to end' : 'has no access any more'}`,
-      run,
-      [...(plan.intent['ends'] as readonly string[]), ...(plan.intent['left'] as readonly string[])],
-    ),
+  result: (plan, run) => {
+    const left = plan.intent['left'] as readonly string[];
+    const waits = someWaits(plan) ? 'is out; some keys wait to end' : 'has no access any more';
+    const title =
+      left.length > 0 ? `is out, but not everywhere${someWaits(plan) ? '; some keys wait to end' : ''}` : waits;
+    const card = resultCard(`${intentText(plan, 'name')} ${title}`, run, [
+      ...(plan.intent['ends'] as readonly string[]),
+      ...left,
+    ]);
+    return left.length > 0 ? { ...card, tone: 'warning' } : card;
+  },
 });
 
 /** One cluster's part of it. */
@@ -55,7 +69,8 @@ async function plan(wanted: string, context: PlanContext): Promise<Plan> {
     ...parts.flatMap(({ cluster, held }) => forgetSteps(held, `${cluster} `)),
     ...notes.map(forgetNote),
   ];
-  const left = leftLines(parts, who, notes);
+  const elsewhere = await heldElsewhere(id, new Set(clusters.map((place) => place.name)), context.books);
+  const left = [...parts.flatMap(leftOf), ...otherwiseLeft(elsewhere, who, notes)];
   if (steps.length === 0) {
     fail('not-found', {
       what,
@@ -91,19 +106,19 @@ async function partOf(
   { books }: PlanContext,
   what: string,
 ): Promise<Part> {
-  const held = await heldBy(id, place.name, books);
-  const found = await Promise.all(
+  const { held, hidden } = await inSight(await heldBy(id, place.name, books), place);
+  const endings = await Promise.all(
     held.grants.map((grant) =>
       endingOf(grant, place, {
-        account: undefined,
+        // A line of their own in an account made for them would let a leaver stay.
+        account: 'ours',
         suffix: `${place.name} ${nameOf(grant)}`,
         queued: waitingFor(held, grant),
         what,
       }),
     ),
   );
-  const endings = found.filter((ending) => ending !== undefined);
-  return { cluster: place.name, held, endings, hidden: found.length - endings.length };
+  return { cluster: place.name, held, endings, hidden };
 }
 
 /** The link, and what was decided about their keys. */
@@ -120,18 +135,20 @@ const forgetNote = ({ shelf, key, value }: BookEntry): PlannedStep => ({
   alone: true,
 });
 
+const leftOf = ({ cluster, endings, hidden }: Part): readonly string[] => leftLines(endings, hidden, cluster);
+
 /** What this plan cannot do, so that somebody does it. */
-function leftLines(
-  parts: readonly Part[],
+function otherwiseLeft(
+  elsewhere: number,
   who: { readonly id: string; readonly github?: string } | undefined,
   notes: readonly BookEntry[],
 ): readonly string[] {
   const linked = notes.find(({ shelf }) => shelf === LINKS)?.value as { readonly login?: string } | undefined;
   const config = who?.github !== undefined && linked?.login?.toLowerCase() !== who.github.toLowerCase();
   return [
-    ...parts
-      .filter(({ hidden }) => hidden > 0)
-      .map(({ cluster, hidden }) => `LEFT on ${cluster}: ${count(hidden, 'grant')} in containers that you may not see`),
+    ...(elsewhere > 0
+      ? [`LEFT: ${count(elsewhere, 'grant')} on other clusters, which you may not see or the config does not name`]
+      : []),
     ...(config ? [`LEFT: the config names them, under people: ${who!.id}: an admin takes that out`] : []),
   ];
 }

@@ -4,9 +4,9 @@ import type { Plan, Target } from '../src/contracts/plan.ts';
 import { ct, option, optional, person } from './options.ts';
 import { guestTarget, previewCard, resultCard } from './parts/cards.ts';
 import { holds } from './parts/drift.ts';
-import { endLines, labelOf, laterRisk, nameOf, someWaits } from './parts/end-lines.ts';
+import { endLines, labelOf, laterRisk, leftLines, nameOf, someWaits } from './parts/end-lines.ts';
 import { QUEUED_BY } from './parts/queue.ts';
-import { type Ending, endingOf, forgetSteps, type Held, heldBy, waitingFor } from './parts/revoke-plan.ts';
+import { type Ending, endingOf, forgetSteps, type Held, heldBy, inSight, waitingFor } from './parts/revoke-plan.ts';
 
 const account = option<'keep' | 'remove'>({
   summary: "What becomes of the Linux account; default: removed if we made it and nobody else's key is in it",
@@ -40,14 +40,22 @@ export const sshRevoke = defineCommand({
   plan: (wanted, context) => plan(wanted, context),
   preview: (plan) =>
     previewCard(plan, [
-      ...(plan.intent['ends'] as readonly string[]),
+      ...texts(plan, 'ends'),
+      ...texts(plan, 'left'),
       'Who is logged in now is put out only where the account is removed; home folders stay',
     ]),
   result: (plan, run) => {
+    const left = texts(plan, 'left');
     const title = someWaits(plan) ? 'access has ended where it could; the rest waits' : 'access has ended';
-    return resultCard(`${plan.intent['name']}: ${title}`, run, plan.intent['ends'] as string[]);
+    const card = resultCard(`${plan.intent['name']}: ${title}${left.length > 0 ? ', but not everything' : ''}`, run, [
+      ...texts(plan, 'ends'),
+      ...left,
+    ]);
+    return left.length > 0 ? { ...card, tone: 'warning' } : card;
   },
 });
+
+const texts = (plan: Plan, key: string): readonly string[] => plan.intent[key] as readonly string[];
 
 async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
   const { view, nodes, books, root, clock, zone, asker } = context;
@@ -56,8 +64,9 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
   const name = who?.name ?? id;
   const what = `the access of ${name} was not ended`;
   const vmid = wanted.vmid === undefined ? undefined : await vmidOf(wanted.vmid, context);
-  const held = await heldBy(id, view.name, books, vmid);
-  if (held.grants.length + held.queued.length === 0) {
+  const all = await heldBy(id, view.name, books, vmid);
+  const { held, hidden } = await inSight(all, context);
+  if (all.grants.length + all.queued.length === 0) {
     fail('not-found', {
       what,
       why: `${name} was granted nothing ${vmid === undefined ? `on ${view.name}` : `in CT ${vmid}`}`,
@@ -67,14 +76,13 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
           : `${root}ssh who vmid:${vmid} shows who may log in`,
     });
   }
-  const found = await Promise.all(
+  const endings = await Promise.all(
     held.grants.map((grant) => {
       const queued = waitingFor(held, grant);
       const account = wanted.account ?? (queued?.kind === 'revoke' ? queued.account : undefined);
       return endingOf(grant, { view, nodes }, { account, suffix: nameOf(grant), queued, what });
     }),
   );
-  const endings = found.filter((ending) => ending !== undefined);
   const forgotten = forgetSteps(held);
   const byQueue = asker.automation === QUEUED_BY;
   if (
@@ -99,7 +107,12 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     cluster: view.name,
     target: targetOf(endings, { id, name }, vmid),
     title: `End the access of ${name} to ${placesOf(endings, held)}`,
-    intent: { person: id, name, ends: endLines(endings, held, clock.now(), zone) },
+    intent: {
+      person: id,
+      name,
+      ends: endLines(endings, held, clock.now(), zone),
+      left: leftLines(endings, hidden, view.name),
+    },
     guards: [],
     observations: [],
     risks: [
@@ -119,7 +132,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
 /** A grant of a container that is gone can be ended too. */
 async function vmidOf(wanted: string, { view, everything }: PlanContext): Promise<number> {
   const all = /^\d+$/.test(wanted) ? await everything.guests() : undefined;
-  if (all && !all.some(({ vmid }) => vmid === Number(wanted))) return Number(wanted);
+  if (all && !all.some(({ vmid, type }) => vmid === Number(wanted) && type === 'lxc')) return Number(wanted);
   return (await view.findGuest(wanted, 'lxc')).vmid;
 }
 

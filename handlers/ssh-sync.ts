@@ -151,7 +151,7 @@ async function sorted(
     const { grant } = change;
     const guest = shown.find(({ vmid, type }) => vmid === grant.vmid && type === 'lxc');
     if (!guest) {
-      if (all.some(({ vmid }) => vmid === grant.vmid)) hidden += 1;
+      if (all.some(({ vmid, type }) => vmid === grant.vmid && type === 'lxc')) hidden += 1;
       else left.push(`CT ${grant.vmid} ${grant.guest} is gone`);
       continue;
     }

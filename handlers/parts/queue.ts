@@ -16,8 +16,8 @@ export const queuedSchema = z.strictObject({
   kind: z.enum(['grant', 'revoke']),
   /** As approved; its end counts from the approval, not from when the container runs. */
   grant: grantSchema,
-  /** Of a revoke: what becomes of the account. */
-  account: z.enum(['keep', 'remove']).optional(),
+  /** Of a revoke: what becomes of the account; `ours`: removed where we made it. Nothing: as when nobody says. */
+  account: z.enum(['keep', 'remove', 'ours']).optional(),
 });
 export type Queued = z.infer<typeof queuedSchema>;
 

@@ -5,6 +5,7 @@ import { Failed, fail } from '../../src/contracts/failure.ts';
 import type { Json, PlannedStep, Risk } from '../../src/contracts/plan.ts';
 import type { CtUser, NodeView } from '../../src/contracts/shell.ts';
 import { revokeSteps } from './grants.ts';
+import { rootGroups } from './inside.ts';
 import { dequeueStep, type Queued, queuedSchema, queueStep } from './queue.ts';
 
 /** Ending grants: as far as each container can be reached now, and the rest when it can. */
@@ -25,6 +26,39 @@ export async function heldBy(person: string, cluster: string, books: Books, vmid
   };
 }
 
+/** How many grants, and what waits for others, on any but these clusters. */
+export async function heldElsewhere(person: string, clusters: ReadonlySet<string>, books: Books): Promise<number> {
+  const theirs = (grant: Grant) => grant.person === person && !clusters.has(grant.cluster);
+  const grants = (await readShelf(books, GRANTS, grantSchema)).filter(theirs);
+  const queued = (await readShelf(books, QUEUE, queuedSchema)).filter(({ grant }) => theirs(grant));
+  const keys = [...grants, ...queued.map(({ grant }) => grant)].map((g) => `${g.cluster}/${g.vmid}/${g.user}`);
+  return new Set(keys).size;
+}
+
+/** What of it the asker may see: containers that are shown to them, and those that are no more. */
+export async function inSight(
+  held: Held,
+  { view }: Pick<Place, 'view'>,
+): Promise<{ readonly held: Held; readonly hidden: number }> {
+  const guests = await seen(() => view.guests());
+  // Where nobody can look now, the way in ends all the same.
+  if ('why' in guests) return { held, hidden: 0 };
+  const shown = new Map(guests.value.map(({ vmid }) => [vmid, true]));
+  // Missing rights look like a missing guest (ODDITIES 35): only a number that is free has no guest.
+  for (const { vmid } of [...held.grants, ...held.queued.map(({ grant }) => grant)])
+    if (!shown.has(vmid)) shown.set(vmid, await view.vmidFree(vmid));
+  const grants = held.grants.filter(({ vmid }) => shown.get(vmid));
+  const queued = held.queued.filter(({ grant }) => shown.get(grant.vmid));
+  return { held: { grants, queued }, hidden: alone(held) - alone({ grants, queued }) };
+}
+
+/** Grants and, where there is none for it, what waits. */
+const alone = (held: Held): number => held.grants.length + onlyQueued(held).length;
+
+/** What waits for a container where nothing was granted yet. */
+export const onlyQueued = ({ grants, queued }: Held): readonly Queued[] =>
+  queued.filter(({ grant }) => !grants.some((its) => its.vmid === grant.vmid && its.user === grant.user));
+
 export interface Ending {
   readonly grant: Grant;
   /** now: everything ends. later: the way in ends now, keys and account when the container can be reached. gone: there is no such container. */
@@ -32,6 +66,10 @@ export interface Ending {
   /** Why not now, for people. */
   readonly why?: string;
   readonly remove: boolean;
+  /** Group by which the account may become root all the same. */
+  readonly rootGroup?: string;
+  /** What goes on letting somebody in, for people. */
+  readonly left?: string;
   readonly risks: readonly Risk[];
   readonly steps: readonly PlannedStep[];
   readonly guest?: Guest;
@@ -43,24 +81,24 @@ export interface Place {
 }
 
 export interface EndingWish {
-  /** What becomes of accounts; undefined: removed where we made them and nobody else's line is in them. */
-  readonly account?: 'keep' | 'remove' | undefined;
+  /**
+   * What becomes of accounts; `ours`: removed where we made them, whoever wrote lines into them; undefined: removed where
+   * we made them and no other line is in them.
+   */
+  readonly account?: Queued['account'];
   /** Behind the names of steps: unique within the plan. */
   readonly suffix: string;
   readonly queued?: Queued | undefined;
   readonly what: string;
 }
 
-/** How one grant ends; undefined when the asker may not see its container. */
-export async function endingOf(grant: Grant, place: Place, wish: EndingWish): Promise<Ending | undefined> {
+/** How one grant that is {@link inSight} ends. */
+export async function endingOf(grant: Grant, place: Place, wish: EndingWish): Promise<Ending> {
   const guests = await seen(() => place.view.guests());
   if ('why' in guests) return later(grant, undefined, guests.why, wish);
-  const guest = guests.value.find(({ vmid, type }) => vmid === grant.vmid && type === 'lxc');
-  if (!guest) {
-    // Missing rights look like a missing guest (ODDITIES 35): only a number that is free has no guest.
-    const free = await place.view.vmidFree(grant.vmid);
-    return free ? gone(grant, wish, 'there is no such container any more') : undefined;
-  }
+  const guest = guests.value.find(({ vmid }) => vmid === grant.vmid);
+  if (guest?.type !== 'lxc')
+    return gone(grant, wish, guest ? 'a virtual machine has its number now' : 'there is no such container any more');
   const cannot = await whyNotNow(guest, place);
   if (cannot !== undefined) return later(grant, guest, cannot, wish);
   if ((await place.view.guestDetail(guest)).mac !== grant.identity)
@@ -98,11 +136,11 @@ function gone(grant: Grant, wish: EndingWish, why: string): Ending {
 }
 
 function later(grant: Grant, guest: Guest | undefined, why: string, wish: EndingWish): Ending {
-  const account = wish.account ?? 'remove';
+  const { account } = wish;
   const { jump: _jump, ...rest } = grant;
   const queue = queueStep(
     grant,
-    { kind: 'revoke', grant: rest as unknown as Json, account },
+    { kind: 'revoke', grant: rest as unknown as Json, ...(account ? { account } : {}) },
     wish.queued,
     `queue ${wish.suffix}`,
   );
@@ -111,7 +149,7 @@ function later(grant: Grant, guest: Guest | undefined, why: string, wish: Ending
     ...(guest ? { guest } : {}),
     when: 'later',
     why,
-    remove: account === 'remove',
+    remove: false,
     risks: [],
     steps: [
       ...revokeSteps(grant, guest?.node ?? '', {
@@ -135,30 +173,24 @@ function now(grant: Grant, guest: Guest, user: CtUser | undefined, wish: EndingW
     suffix: wish.suffix,
     alone: true,
   });
-  const lines = `${foreign.length} other key ${foreign.length === 1 ? 'line' : 'lines'} of ${grant.user}`;
-  const risk =
-    foreign.length === 0
-      ? []
-      : [
-          {
-            code: 'foreign-lines',
-            says: remove
-              ? `${lines} in CT ${grant.vmid} go with the account`
-              : `${lines} in CT ${grant.vmid} stay and go on letting somebody in`,
-          },
-        ];
+  const lines = `${foreign.length} other key ${foreign.length === 1 ? 'line' : 'lines'} of ${grant.user} in CT ${grant.vmid}`;
+  const says = remove ? `${lines} go with the account` : `${lines} stay and go on letting somebody in`;
+  const [rootGroup] = user && !remove ? rootGroups(user) : [];
   return {
     grant,
     guest,
     when: 'now',
     remove,
-    risks: risk,
+    ...(rootGroup === undefined ? {} : { rootGroup }),
+    ...(foreign.length > 0 && !remove ? { left: says } : {}),
+    risks: foreign.length === 0 ? [] : [{ code: 'foreign-lines', says }],
     steps: [...steps, ...dequeue(grant, wish, steps)],
   };
 }
 
 function removes(grant: Grant, user: CtUser, foreign: boolean, { account, what }: EndingWish): boolean {
   if (account === 'keep') return false;
+  if (account === 'ours') return user.ours;
   if (account === undefined) return user.ours && !foreign;
   if (user.ours || grant.adopted) return true;
   return fail('conflict', {
@@ -175,13 +207,11 @@ function dequeue(grant: Grant, { queued, suffix }: EndingWish, steps: readonly P
 }
 
 /** A grant that only waits is taken out of the queue. */
-export function forgetSteps({ grants, queued }: Held, suffix = ''): readonly PlannedStep[] {
-  return queued
-    .filter(({ grant }) => !grants.some((its) => its.vmid === grant.vmid && its.user === grant.user))
-    .map((entry) => ({
-      ...dequeueStep(entry.grant, entry, `queue ${suffix}${entry.grant.vmid} ${entry.grant.user}`),
-      alone: true as const,
-    }));
+export function forgetSteps(held: Held, suffix = ''): readonly PlannedStep[] {
+  return onlyQueued(held).map((entry) => ({
+    ...dequeueStep(entry.grant, entry, `queue ${suffix}${entry.grant.vmid} ${entry.grant.user}`),
+    alone: true as const,
+  }));
 }
 
 /** What waits for the very grant. */
