@@ -1,4 +1,4 @@
-import { LINKS, type Link, linkSchema, readShelf } from '../src/contracts/books.ts';
+import { GRANTS, type Grant, grantSchema, LINKS, type Link, linkSchema, readShelf } from '../src/contracts/books.ts';
 import { defineCommand, type PlanContext } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
 import { bookStep } from '../src/contracts/node-steps.ts';
@@ -53,8 +53,12 @@ export const personAdd = defineCommand({
     ]),
 });
 
+/** Who is linked already is not linked anew by a proof alone (policies). */
+const RELINK = 'relink';
+
 function preview(plan: Plan) {
-  const own = plan.intent['own'] === true;
+  const relink = plan.risks.some(({ code }) => code === RELINK);
+  const own = plan.intent['own'] === true && !relink;
   const card = previewCard(plan, [
     'Its keys will open what this person is granted: be sure that the account is theirs',
     ...keysOfIntent(plan.intent['keys']).map((key) => `+ ${key}`),
@@ -64,7 +68,9 @@ function preview(plan: Plan) {
           'Either somebody else approves, who has asked outside chat; or a key of that login proves it:',
           'run this where the key is, then answer with person prove id:{run} signature:"…" and the whole output',
         ]
-      : ['Approve when you have asked them outside chat; they can prove it themselves if they ask for it']),
+      : [
+          `Approve when you have asked them outside chat${relink ? '' : '; they can prove it themselves if they ask for it'}`,
+        ]),
   ]);
   return own ? { ...card, code: [signCommand(plan, '{run}')] } : card;
 }
@@ -73,7 +79,10 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
   const { books, view, root, asker } = context;
   const who = await somebody(wanted.person, context, `nobody was linked to ${wanted.github}`);
   const what = `${who.name} was not linked to ${wanted.github}`;
-  const links = await readShelf(books, LINKS, linkSchema);
+  const [links, grants] = await Promise.all([
+    readShelf(books, LINKS, linkSchema),
+    readShelf(books, GRANTS, grantSchema),
+  ]);
   const before = links.find(({ person }) => person === who.id);
   configSays(who, before, wanted, what);
   const seen = await context.github.keys(wanted.github);
@@ -85,7 +94,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     });
   }
   const user = linuxName(seen.login, wanted.name);
-  await nobodyElses({ login: seen.login, id: seen.id, user, person: who.id }, links, context, what);
+  await nobodyElses({ login: seen.login, id: seen.id, user, person: who.id }, links, grants, context, what);
   const link: Link = {
     person: who.id,
     login: seen.login,
@@ -112,7 +121,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       label: 'Key not taken',
       value: `${fingerprint ?? type}: ${why}`,
     })),
-    risks: [...relinked(before, link), ...keyRisks(seen)],
+    risks: [...relinked(before, link, grants), ...keyRisks(seen)],
     steps: [
       bookStep({ shelf: LINKS, key: who.id, value: { ...link } }, (before ?? null) as unknown as Json, {
         name: 'link',
@@ -150,6 +159,7 @@ function configSays(
 async function nobodyElses(
   wanted: { readonly login: string; readonly id: number; readonly user: string; readonly person: string },
   links: readonly Link[],
+  grants: readonly Grant[],
   { people, root }: PlanContext,
   what: string,
 ): Promise<void> {
@@ -157,7 +167,7 @@ async function nobodyElses(
   const linked = links.filter(({ person }) => person !== wanted.person);
   const owner =
     others.find(({ github }) => github?.toLowerCase() === wanted.login.toLowerCase())?.name ??
-    linked.find(({ githubId }) => githubId === wanted.id)?.person;
+    [...linked, ...grants].find(({ githubId, person }) => githubId === wanted.id && person !== wanted.person)?.person;
   if (owner !== undefined) {
     fail('conflict', {
       what,
@@ -176,12 +186,15 @@ async function nobodyElses(
   }
 }
 
-function relinked(before: Link | undefined, link: Link): readonly Risk[] {
-  if (!before || (before.githubId === link.githubId && before.name === link.name)) return [];
+function relinked(before: Link | undefined, link: Link, grants: readonly Grant[]): readonly Risk[] {
+  const other = grants.find(({ person, githubId }) => person === link.person && githubId !== link.githubId);
+  const was = before ?? other;
+  if (!was || (was.githubId === link.githubId && before?.name === link.name && !other)) return [];
+  const name = before?.name ? `, as ${before.name}` : '';
   return [
     {
-      code: 'relink',
-      says: `was ${before.login} (account ${before.githubId})${before.name ? `, as ${before.name}` : ''}: what was granted stays as it was until it is revoked`,
+      code: RELINK,
+      says: `was ${was.login} (account ${was.githubId})${name}: what was granted stays as it was until it is revoked`,
     },
   ];
 }

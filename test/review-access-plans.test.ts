@@ -217,3 +217,23 @@ describe('two links', () => {
     expect(plan.locks).toEqual(['link/bob', 'login/8', 'name/bob-hub']);
   });
 });
+
+describe('a link', () => {
+  const add = (there: FakeAccess) =>
+    planOf('person add', { person: '@bob', github: 'bob-hub' }, fourNodes(), around(there));
+
+  test('is not to an account whose keys were granted as somebody else’s, whatever its login was then', async () => {
+    const there = access();
+    there.books = [grantEntry(granted({ person: 'carol', login: 'old-name', githubId: 8 }))];
+    const refusal = await refusalOf('person add', { person: '@bob', github: 'bob-hub' }, fourNodes(), around(there));
+    expect(refusal).toMatchObject({ kind: 'conflict', why: expect.stringContaining('linked to carol already') });
+  });
+
+  test('of somebody who was granted access as another account is one made anew', async () => {
+    const there = access();
+    there.books = [grantEntry(granted({ person: 'bob', login: 'bobby', githubId: 77 }))];
+    expect(codes(await add(there))).toEqual(['relink']);
+    there.books = [grantEntry(granted({ person: 'bob', login: 'bobby', githubId: 8 }))];
+    expect(codes(await add(there))).toEqual([]);
+  });
+});

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { GRANTS } from '../src/contracts/books.ts';
+import { GRANTS, LINKS } from '../src/contracts/books.ts';
+import { signingKey } from './platforms/github-signing.ts';
 import { openWorld, type World, type WorldOptions } from './world.ts';
 
 /** People's access against those who would have more of it, or keep it: leavers, root in one container, stolen accounts. */
@@ -51,5 +52,51 @@ describe('root of one container who answers in riddles', () => {
     expect(passwd(104)).not.toContain('alice-hub');
     expect((await book()).map((grant) => (grant as { vmid: number }).vmid)).toEqual([103]);
     expect(`${note}\n${left.join('\n')}`).toContain('CT 103');
+  });
+});
+
+describe('a stolen chat account', () => {
+  const evil = signingKey();
+  const sentenceOf = async (person: string, login: string) => {
+    const { id, fingerprint } = await world.request('person add');
+    return { id, text: `I am ${person} and the GitHub account ${login} is mine: request ${id}, plan ${fingerprint}` };
+  };
+
+  test('does not become another GitHub account by its own proof: who is linked already needs somebody else’s yes', async () => {
+    await open();
+    world.github.person('evil', evil.line);
+    await world.oscar.says('person add person:@nina github:nina-hub');
+    await world.alice.clicks('Approve', 'Link nina to nina-hub');
+    await world.becomes('done', 'person add');
+    await world.nina.says('person add person:@nina github:evil');
+    const card = await world.nina.reads('Link nina to evil', 'was nina-hub');
+    expect(card).not.toMatch(/the proof of nina|ssh-keygen/);
+    const { id, text } = await sentenceOf('nina', 'evil');
+    await world.nina.says(`person prove id:${id} signature:"${evil.signs(text)}"`);
+    await world.nina.reads('Proved: evil is yours');
+    await world.settled();
+    expect(await world.request('person add')).toMatchObject({ id, state: 'waiting' });
+    expect(await book(LINKS)).toMatchObject([{ person: 'nina', login: 'nina-hub' }]);
+  });
+
+  test('proves nothing with what was signed for another request, or for another person', async () => {
+    await open();
+    world.github.person('evil', evil.line);
+    await world.nina.says('person add person:@nina github:evil');
+    await world.nina.reads('Link nina to evil');
+    const first = await sentenceOf('nina', 'evil');
+    await world.nina.clicks('Withdraw', 'Link nina to evil');
+    await world.becomes('withdrawn', 'person add');
+    await world.nina.says('person add person:@nina github:evil');
+    await world.becomes('waiting', 'person add');
+    const second = await sentenceOf('nina', 'evil');
+    for (const signature of [first.text, second.text.replace('I am nina', 'I am oscar')].map(evil.signs))
+      await world.nina.says(`person prove id:${second.id} signature:"${signature}"`);
+    await world.nina.says(`person prove id:${first.id} signature:"${evil.signs(first.text)}"`);
+    await world.nina.reads('no sound signature');
+    await world.nina.reads('the proof does not count', 'withdrawn');
+    await world.settled();
+    expect((await world.request('person add')).votes).toEqual([]);
+    expect(await book(LINKS)).toEqual([]);
   });
 });
