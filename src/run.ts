@@ -71,7 +71,7 @@ export class Run {
       const row = this.#rows.find((candidate) => candidate.n === n);
       if (!planned.alone || !row || row.state === 'pending' || row.state === 'done') continue;
       const there = await this.#isThere(planned, row);
-      if (there.state !== 'no') left.push(`${planned.name}: ${there.evidence}`, ...(planned.byHand ?? []));
+      if (there.state !== 'no') left.push(`${planned.name}: ${there.evidence}`, ...this.#byHand(planned));
     }
     return left;
   }
@@ -141,11 +141,11 @@ export class Run {
       const there = await this.#isThere(planned, row);
       if (there.state === 'no') continue;
       if (there.state === 'unclear') {
-        left.push(`${planned.name}: ${there.evidence}`, ...(planned.byHand ?? []));
+        left.push(`${planned.name}: ${there.evidence}`, ...this.#byHand(planned));
         continue;
       }
       const remains = await this.#takeBack(n, planned, planned.undo ?? []);
-      if (remains.length > 0) left.push(...remains, ...(planned.byHand ?? []));
+      if (remains.length > 0) left.push(...remains, ...this.#byHand(planned));
       else if ((planned.undo ?? []).length > 0) await this.#write({ ...row, state: 'undone' }, 'undone');
       else left.push(`${planned.name} was done and has no way back: ${row.note}`);
     }
@@ -254,8 +254,14 @@ export class Run {
     }
   }
 
+  /** Where to look: the helper on a node writes down every call of a run and how it ended. */
+  #byHand({ byHand = [], call }: PlannedStep): readonly string[] {
+    if (!isNodeCall(call)) return byHand;
+    return [...byHand, `ssh root@${call.node} journalctl -t bascule-node -g ${this.#request.id}`];
+  }
+
   async #inDoubt(planned: PlannedStep, row: StoredStep): Promise<void> {
-    const left = [`${planned.says}: ${row.note}`, ...(planned.byHand ?? [])];
+    const left = [`${planned.says}: ${row.note}`, ...this.#byHand(planned)];
     const later = this.#request.plan.steps.slice(row.n + 1).map((step) => step.says);
     if (later.length > 0) left.push(`Not begun: ${later.join('; ')}`);
     await this.#end('in-doubt', `nobody knows whether "${planned.name}" took effect`, left);

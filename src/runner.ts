@@ -1,3 +1,4 @@
+import { fingerprint } from './contracts/plan.ts';
 import type { RequestRecord } from './contracts/records.ts';
 import { LostLead, type NewAudit } from './contracts/store.ts';
 import { Run } from './run.ts';
@@ -6,6 +7,7 @@ import { Interrupted } from './step.ts';
 
 /** Runs at the same time; each holds connections and polls. */
 const MOST_RUNS = 8;
+const CHANGED = 'the stored plan is not the one that was approved: somebody changed the store. Look at the audit';
 
 /** Runs approved requests, one at a time per guest, and resumes what an earlier process left. Never plans. */
 export class Runner {
@@ -62,9 +64,14 @@ export class Runner {
   async #go(request: RequestRecord): Promise<void> {
     try {
       if (request.state === 'approved' && !(await this.#begin(request))) return;
-      if (!this.#parts.clusters.has(request.cluster)) return await this.#strand(request);
+      if (!this.#parts.clusters.has(request.cluster))
+        return await this.#strand(
+          request,
+          `cluster ${request.cluster} is no longer in the config, so nobody can look what became of it`,
+        );
       // Read again: sent back and approved once more during the last look, leases begin with the later approval.
       const begun = (await this.#parts.store.request(request.id)) ?? request;
+      if (fingerprint(begun.plan) !== begun.fingerprint) return await this.#strand(begun, CHANGED);
       await new Run(this.#parts, begun, this.#stop.signal).finish();
     } catch (error) {
       if (error instanceof LostLead) this.#parts.onBroken(error);
@@ -81,8 +88,8 @@ export class Runner {
     }
   }
 
-  /** Its cluster left the config while it was under way: nobody can look any more, and no other run may wait for it. */
-  async #strand(request: RequestRecord): Promise<void> {
+  /** It cannot be gone on with, and nobody can look what became of it; no other run may wait for it. */
+  async #strand(request: RequestRecord, note: string): Promise<void> {
     const rows = await this.#parts.store.steps(request.id);
     const begun = rows.filter((row) => row.state !== 'pending' && row.state !== 'undone');
     const left = [
@@ -90,7 +97,6 @@ export class Runner {
       ...request.plan.steps.flatMap((step, n) => (begun.some((row) => row.n === n) ? (step.byHand ?? []) : [])),
     ];
     const endedAt = this.#parts.clock.now();
-    const note = `cluster ${request.cluster} is no longer in the config, so nobody can look what became of it`;
     const upids = rows.flatMap((row) => (row.upid ? [row.upid] : []));
     await this.#parts.store.move(request.id, ['running', 'undoing'], 'in-doubt', { endedAt, note, left }, [
       { at: endedAt, id: request.id, kind: 'outcome', who: 'bot', body: { state: 'in-doubt', note, left, upids } },
@@ -114,7 +120,7 @@ export class Runner {
       return moved;
     }
     if (check.failure) {
-      const note = `${check.failure.why}. Nothing was changed`;
+      const note = `${check.failure.why}. Nothing was changed\nNext: ${check.failure.next}`;
       await store.move(request.id, ['approved'], 'failed', { endedAt: at, note }, [
         entry('outcome', { state: 'failed', failure: check.failure }),
       ]);

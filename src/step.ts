@@ -105,7 +105,7 @@ class Step {
       if (error.failure.sent === 'no')
         return this.#row.sent > 1
           ? this.#recover(words(error.failure))
-          : this.#end('failed', words(error.failure), false);
+          : this.#end('failed', this.#refusal(error.failure), false);
       if (error.failure.sent === 'refused') return this.#refused(error.failure);
       return this.#recover(words(error.failure));
     }
@@ -134,7 +134,7 @@ class Step {
   async #refused(failure: Failure): Promise<StoredStep> {
     const byNode = isNodeCall(this.#work.call);
     // A helper answers yes to what is so already, so its no is one.
-    if (byNode && this.#row.sent === 1) return this.#end('failed', words(failure), false);
+    if (byNode && this.#row.sent === 1) return this.#end('failed', this.#refusal(failure), false);
     const seen = await this.#look(this.#work.probe);
     if (seen.state === 'done' || (seen.state === 'running' && seen.upid)) return this.#believe(seen, words(failure));
     if (seen.state === 'already' && !byNode && STATE_PROBES.includes(this.#work.probe.kind))
@@ -143,6 +143,11 @@ class Step {
     if ((seen.state === 'unknown' || seen.state === 'absent') && this.#row.sent > 1)
       return this.#recover(words(failure));
     return this.#end('failed', words(failure), false);
+  }
+
+  /** A node's own refusal knows what helps; one of the API mostly repeats what was asked. */
+  #refusal(failure: Failure): string {
+    return isNodeCall(this.#work.call) ? `${words(failure)}\nNext: ${failure.next}` : words(failure);
   }
 
   async #follow(upid: string): Promise<StoredStep> {
@@ -173,20 +178,20 @@ class Step {
 
   /** A task may take hours; a bot that stops does not wait for it, since its UPID is in the journal. */
   async #unlessStopped<T>(work: Promise<T>, grace = 0): Promise<T> {
-    this.#stopHere();
+    // Nobody listens to the look that is left behind; it ends when its connection is closed.
+    work.catch(() => undefined);
     const { clock, signal } = this.#tools;
     let stop = (): void => undefined;
     const stopped = new Promise<never>((_resolve, reject) => {
       stop = () => void (grace ? clock.wait(grace) : Promise.resolve()).then(() => reject(new Interrupted(GOES_ON)));
       signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
     });
     stopped.catch(() => undefined);
     try {
       return await Promise.race([work, stopped]);
     } finally {
       signal.removeEventListener('abort', stop);
-      // Nobody listens to the look that is left behind; it ends when its connection is closed.
-      work.catch(() => undefined);
     }
   }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type SqlStore } from '../adapters/store/index.ts';
 import type { Cluster, ClusterConnection, ProbeAnswer } from '../src/contracts/cluster.ts';
-import { isApiCall } from '../src/contracts/plan.ts';
+import { fingerprint, isApiCall, type Plan } from '../src/contracts/plan.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import { stopStep } from '../src/contracts/steps.ts';
 import { makeLog } from '../src/log.ts';
@@ -41,6 +41,20 @@ function runner(hands: Partial<Cluster>, lastCheck: RunnerSide['lastCheck'] = as
 
 async function approved(id: string): Promise<void> {
   const place = { platform: 'web', channel: 'ops' } as const;
+  const plan: Plan = {
+    command: 'ct stop',
+    version: 1,
+    cluster: 'off',
+    target: { kind: 'guest', id: '120', name: 'staging' },
+    title: 'Stop CT 120',
+    intent: {},
+    guards: [],
+    observations: [],
+    risks: [],
+    steps: [stopStep({ node: 'ovh4', type: 'lxc', vmid: 120, name: 'staging' })],
+    reserves: [],
+    locks: ['guest/off/120'],
+  };
   const record: RequestRecord = {
     id,
     state: 'approved',
@@ -52,21 +66,8 @@ async function approved(id: string): Promise<void> {
     requester: 'oscar',
     actor: { platform: 'web', id: 'oscar', name: 'Oscar' },
     place,
-    plan: {
-      command: 'ct stop',
-      version: 1,
-      cluster: 'off',
-      target: { kind: 'guest', id: '120', name: 'staging' },
-      title: 'Stop CT 120',
-      intent: {},
-      guards: [],
-      observations: [],
-      risks: [],
-      steps: [stopStep({ node: 'ovh4', type: 'lxc', vmid: 120, name: 'staging' })],
-      reserves: [],
-      locks: ['guest/off/120'],
-    },
-    fingerprint: 'f',
+    plan,
+    fingerprint: fingerprint(plan),
     votes: [],
     createdAt: 0,
     expiresAt: 1,

@@ -5,7 +5,7 @@ import { openStore, type SqlStore } from '../adapters/store/index.ts';
 import type { Cluster, ClusterConnection } from '../src/contracts/cluster.ts';
 import { Failed, failure } from '../src/contracts/failure.ts';
 import { bookStep, nodeStep, nodeUndo } from '../src/contracts/node-steps.ts';
-import { isApiCall, MARKER, type NodeCall, type Plan, type PlannedStep } from '../src/contracts/plan.ts';
+import { fingerprint, isApiCall, MARKER, type NodeCall, type Plan, type PlannedStep } from '../src/contracts/plan.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import { switchReplicationStep } from '../src/contracts/steps.ts';
 import type { StoredStep } from '../src/contracts/store.ts';
@@ -103,7 +103,7 @@ async function approved(steps: readonly PlannedStep[], id = 'r1'): Promise<void>
     actor: { platform: 'web', id: 'oscar', name: 'Oscar' },
     place: { platform: 'web', channel: 'ops' },
     plan,
-    fingerprint: 'f',
+    fingerprint: fingerprint(plan),
     votes: [],
     createdAt: 0,
     expiresAt: 1,

@@ -2,12 +2,15 @@ import { z } from 'zod';
 import type { Answer } from '../../src/contracts/cluster.ts';
 import { Failed, failure } from '../../src/contracts/failure.ts';
 import type { Json, NodeCall } from '../../src/contracts/plan.ts';
+import { Masker } from '../../src/contracts/secrets.ts';
 import { cut, visible, visibleBlock } from '../../src/contracts/visible.ts';
 
 /** What the helper answers to each verb that changes something (node/README.md), in the words of a step. */
 
 /** Of a text in an answer that people see on one line. */
 const LINE = 1000;
+/** Of what a script printed; the helper sends 16 KiB of it. */
+const LINES = 1000;
 const text = z.string().transform((value) => cut(visible(value), LINE));
 const count = z.number().int().nonnegative();
 const changed = z.boolean();
@@ -126,17 +129,23 @@ export class ScriptFailed extends Failed {
 }
 
 function scriptEnded({ sha256, exit, stdout, stderr }: ScriptEnd, call: NodeCall): Answer {
-  const log = [...lines(stdout), ...lines(stderr, 'on standard error:')];
+  const masker = new Masker();
+  const log = [...lines(stdout, masker), ...lines(stderr, masker, 'on standard error:')];
   if (exit !== 0) throw new ScriptFailed(call, exit, log);
   return { says: 'the script ended well', log, result: { sha256, exit } };
 }
 
-function lines({ text: printed, bytes, cut: short }: z.output<typeof output>, head?: string): readonly string[] {
+/** Masked here, before anything is kept: from here they go into journal, audit, card and thread. */
+function lines(
+  { text: printed, bytes, cut: short }: z.output<typeof output>,
+  masker: Masker,
+  head?: string,
+): readonly string[] {
   if (printed === '') return [];
-  const all = visibleBlock(printed).replace(/\n+$/, '').split('\n');
+  const all = visibleBlock(masker.mask(printed)).trimEnd().split('\n');
   return [
     ...(head ? [head] : []),
-    ...(short ? [`… only the end of ${bytes} bytes`] : []),
-    ...all.map((line) => cut(line, LINE)),
+    ...(short || all.length > LINES ? [`… only the end of ${bytes} bytes`] : []),
+    ...all.slice(-LINES).map((line) => cut(line, LINE)),
   ];
 }

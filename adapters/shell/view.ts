@@ -46,11 +46,12 @@ export function nodeView(shell: Shell | undefined, cluster: string, clock: Clock
     versions: (node, vmid, path, volume) => look(node, 'file.versions', at(vmid, path, volume), fileVersions),
     stat: (node, vmid, path, from, volume) => look(node, 'file.stat', { ...at(vmid, path, volume), from }, fileFacts),
     show: (node, vmid, path, from, volume) => look(node, 'file.show', { ...at(vmid, path, volume), from }, fileShown),
-    async dryRun({ node, verb, args }) {
+    async dryRun(call) {
+      const { node, verb } = call;
       const there = reach(node, `what ${verb} would do`);
       const id = madeUp('dry');
-      const filled = fillHoles(args, { run: id, approvedAt: clock.now() });
-      return there.ask(node, { verb, mode: 'dry-run', id, args: filled }, { seconds, bytes });
+      const { args } = fillHoles(call as unknown as Json, { run: id, approvedAt: clock.now() }) as { args: Json };
+      return there.ask(node, { verb, mode: 'dry-run', id, args }, { seconds, bytes });
     },
   };
 }

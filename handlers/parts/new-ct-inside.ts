@@ -72,9 +72,10 @@ function setupStep({ name, text }: Setup, { cluster, node, vmid }: Spot): Planne
 export async function nodesAgree(steps: readonly PlannedStep[], { nodes }: PlanContext, what: string): Promise<void> {
   const calls = steps.map(({ call }) => call).filter(isNodeCall);
   await Promise.all(
-    calls.map(async ({ node, verb, args }) => {
+    calls.map(async (call) => {
+      const { node, verb } = call;
       try {
-        await nodes.dryRun({ node, verb, args });
+        await nodes.dryRun(call);
       } catch (error) {
         if (!(error instanceof Failed)) throw error;
         const { kind, why, next } = error.failure;

@@ -79,7 +79,7 @@ export interface NodeView {
   stat(node: string, vmid: number, path: FilePath, from: string, volume?: string): Promise<FileFacts>;
   show(node: string, vmid: number, path: FilePath, from: string, volume?: string): Promise<FileShown>;
   /** What a change would do, as the helper tells it without doing it: throws what the change would throw. */
-  dryRun(call: { readonly node: string; readonly verb: string; readonly args: Json }): Promise<Json>;
+  dryRun(call: Pick<NodeCall, 'node' | 'verb' | 'args' | 'asIs'>): Promise<Json>;
 }
 
 /** A path inside a container: as text, or as base64 of its bytes when they are not UTF-8. */

@@ -1,0 +1,260 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { connectNodes } from '../adapters/shell/connect.ts';
+import { openStore, type SqlStore } from '../adapters/store/index.ts';
+import type { Cluster, ClusterConnection } from '../src/contracts/cluster.ts';
+import { Failed, failure } from '../src/contracts/failure.ts';
+import { bookStep, nodeStep } from '../src/contracts/node-steps.ts';
+import { fingerprint, type Json, type NodeCall, type Plan, type PlannedStep } from '../src/contracts/plan.ts';
+import type { RequestRecord } from '../src/contracts/records.ts';
+import type { NodeRequest, Shell } from '../src/contracts/shell.ts';
+import type { StoredStep } from '../src/contracts/store.ts';
+import { makeLog } from '../src/log.ts';
+import { Runner } from '../src/runner.ts';
+import { Interrupted, performStep } from '../src/step.ts';
+import { hurried } from './world.ts';
+
+/** The engine over nodes that lie, stop, and are told about by somebody who has changed the store. */
+
+let store: SqlStore;
+let now = 0;
+let ended: { step: StoredStep; log: readonly string[] }[];
+const broken: unknown[] = [];
+beforeEach(async () => {
+  store = await openStore({ file: ':memory:' });
+  await store.lead(() => undefined);
+  now = 1_000_000;
+  ended = [];
+  broken.length = 0;
+});
+afterEach(() => store.close());
+
+const clock = {
+  now: () => now,
+  wait: async (ms: number) => {
+    now += ms;
+  },
+};
+
+const call = (verb: string, args: NodeCall['args'], more: Partial<NodeCall> = {}): NodeCall => ({
+  cluster: 'off',
+  node: 'ovh1',
+  verb,
+  args: { vmid: 103, ...args },
+  ...more,
+});
+const account = nodeStep(call('ct.user.ensure', { user: 'bob', marker: 'bascule:{run}', sudo: false }), {
+  name: 'account',
+  says: 'Setting up bob in CT 103',
+});
+const script = nodeStep(call('ct.script', { run: '{run}', script: '#!/bin/sh\n' }), {
+  name: 'setup',
+  says: 'Running base',
+});
+const note = bookStep({ shelf: 'grants', key: 'off/103/bob', value: 1 }, null, { name: 'book', says: 'Noting it' });
+
+/** A node that answers what it is told to; the last answer of each verb and mode repeats. */
+function nodeThat(answers: Readonly<Record<string, readonly (Json | Error)[]>>) {
+  const asked: NodeRequest[] = [];
+  const shell: Shell = {
+    has: () => true,
+    async ask(_node, request) {
+      asked.push(request);
+      const name = `${request.verb} ${request.mode}`;
+      const own = answers[name] ?? [];
+      const nth = asked.filter((one) => `${one.verb} ${one.mode}` === name).length;
+      const answer = own[Math.min(nth, own.length) - 1];
+      if (answer === undefined) throw new Error(`nobody expected ${name}`);
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    hello: () => Promise.reject(new Error('nobody greets here')),
+    close: async () => undefined,
+  };
+  return { shell, asked };
+}
+
+async function request(steps: readonly PlannedStep[], more: Partial<RequestRecord> = {}): Promise<void> {
+  const plan: Plan = {
+    command: 'ssh grant',
+    version: 1,
+    cluster: 'off',
+    target: { kind: 'guest', id: '103', name: 'web' },
+    title: 'Let bob into CT 103',
+    intent: {},
+    guards: [],
+    observations: [],
+    risks: [],
+    steps,
+    reserves: [],
+    locks: ['guest/off/103'],
+  };
+  const record: RequestRecord = {
+    id: 'r1',
+    state: 'approved',
+    cluster: 'off',
+    command: 'ssh grant',
+    action: 'ssh.grant',
+    risk: 'disruptive',
+    options: {},
+    requester: 'oscar',
+    actor: { platform: 'web', id: 'oscar', name: 'Oscar' },
+    place: { platform: 'web', channel: 'ops' },
+    plan,
+    fingerprint: fingerprint(plan),
+    votes: [],
+    createdAt: 0,
+    expiresAt: 1,
+    approvedAt: now,
+    left: [],
+    note: '',
+    ...more,
+  };
+  await store.createRequest({ record, buttons: [], audit: [] });
+}
+
+async function finish(shell: Shell): Promise<RequestRecord> {
+  const hands: Partial<Cluster> = { name: 'off' };
+  const one = new Runner({
+    store,
+    clusters: new Map([['off', { name: 'off', hands } as unknown as ClusterConnection]]),
+    shells: new Map([['off', connectNodes('off', shell, clock)]]),
+    clock,
+    log: makeLog('silent'),
+    side: {
+      lastCheck: async () => ({ go: true }),
+      changed: async () => undefined,
+      stepEnded: async (_request, step, log) => void ended.push({ step, log }),
+    },
+    onBroken: (error) => broken.push(error),
+  });
+  await one.wake();
+  await one.settled();
+  expect(broken).toEqual([]);
+  return (await store.request('r1'))!;
+}
+
+const lost = new Failed(failure('in-doubt', { what: 'w', why: 'the connection died', next: 'n', sent: 'unknown' }));
+const silent = new Failed(failure('unavailable', { what: 'w', why: 'no route to host', next: 'n', sent: 'no' }));
+
+describe('what a script prints', () => {
+  const ending = (exit: number, stdout: string, stderr = ''): Json => {
+    const output = (text: string) => ({ text, bytes: text.length, cut: false });
+    return { vmid: 103, sha256: 'f', exit, stdout: output(stdout), stderr: output(stderr) };
+  };
+  const SECRET = 'not-a-real-secret';
+  const told = async () =>
+    JSON.stringify([ended, await store.auditFrom(0, 1000), await store.request('r1'), await store.steps('r1')]);
+
+  test('reaches thread, journal and audit without its secrets', async () => {
+    await request([script]);
+    const key = `-----BEGIN OPENSSH PRIVATE KEY-----\n${SECRET}\nAAAA\n-----END OPENSSH PRIVATE KEY-----`;
+    const printed = `+ export DB_PASSWORD=${SECRET}\n${key}\nready\n`;
+    const { shell } = nodeThat({
+      'ct.script run': [ending(0, printed, `curl -u bob:${SECRET} https://example.org\n`)],
+    });
+    expect((await finish(shell)).state).toBe('done');
+    expect(ended[0]!.log).toContain('ready');
+    expect(ended[0]!.log).toContain('+ export DB_PASSWORD=***secret-2***');
+    expect(await told()).not.toContain(SECRET);
+  });
+
+  test('that fails tells its last words without its secrets', async () => {
+    await request([script]);
+    const { shell } = nodeThat({
+      'ct.script run': [ending(3, 'begun\n', `fatal: https://bob:${SECRET}@git refused\n`)],
+      'ct.script probe': [{ state: 'partial', evidence: 'exit says 3' }],
+    });
+    const { state, note: why } = await finish(shell);
+    expect([state, why]).toEqual(['failed', expect.stringContaining('exit code 3')]);
+    expect(why).toContain('fatal: https://bob:***secret-1***@git refused');
+    expect(await told()).not.toContain(SECRET);
+  });
+
+  test('and begins in the middle of a key is masked from its beginning', async () => {
+    await request([script]);
+    const end = `${'not-a-real-secret'.replaceAll('-', '')}\nAAAABBBB\n-----END RSA PRIVATE KEY-----\nready\n`;
+    const { shell } = nodeThat({ 'ct.script run': [ending(0, end)] });
+    await finish(shell);
+    expect(ended[0]!.log).toContain('ready');
+    expect(await told()).not.toMatch(/notarealsecret|AAAABBBB/);
+  });
+});
+
+describe('a bot that stops', () => {
+  test('between writing down and sending hears an answer that comes soon, and leaves nothing unheard', async () => {
+    const stopping = new AbortController();
+    const rows: StoredStep[] = [];
+    const unheard: unknown[] = [];
+    const hear = (error: unknown) => unheard.push(error);
+    process.on('unhandledRejection', hear);
+    const played = (send: Cluster['send']) =>
+      performStep(
+        account,
+        { request: 'r1', n: 0, name: 'account', says: 'x', state: 'pending', note: '', sent: 0, ours: false },
+        {
+          hands: { name: 'off', send, followTask: () => Promise.reject(lost), probe: () => Promise.reject(silent) },
+          clock: hurried,
+          run: 'r1',
+          signal: stopping.signal,
+          write: async (row) => {
+            rows.push(row);
+            stopping.abort();
+          },
+          onLog: () => undefined,
+        },
+      );
+    await expect(played(() => new Promise((_, reject) => setTimeout(reject, 60, lost)))).rejects.toThrow(Interrupted);
+    await new Promise((resolve) => setTimeout(resolve, 90));
+    process.off('unhandledRejection', hear);
+    expect(unheard).toEqual([]);
+    expect(rows.map(({ state }) => state)).toEqual(['intent']);
+  });
+});
+
+test('a dry run leaves a script’s own braces alone, as the run does', async () => {
+  const { shell, asked } = nodeThat({ 'ct.script dry-run': [{ would: [] }] });
+  const step = call('ct.script', { run: '{run}', script: 'echo "${run} {stamp}"' }, { asIs: ['script'] });
+  await connectNodes('off', shell, clock).view.dryRun(step);
+  expect(asked[0]!.args).toMatchObject({ script: 'echo "${run} {stamp}"', run: expect.stringMatching(/^dry-/) });
+});
+
+describe('a plan that somebody has changed in the store', () => {
+  test('is not gone on with after a restart, and what was begun is named', async () => {
+    await request([account, note]);
+    const approved = await store.request('r1');
+    const { shell, asked } = nodeThat({ 'ct.user.ensure run': [{ made: true, sudo: true, changed: true }] });
+    const changed = {
+      ...approved!.plan,
+      steps: [{ ...account, call: call('ct.user.ensure', { user: 'mallory', sudo: true }) }],
+    };
+    const ask = store.request.bind(store);
+    store.request = async (id) => {
+      const found = await ask(id);
+      return found && { ...found, plan: changed };
+    };
+    const { state, note: why } = await finish(shell);
+    expect([state, why]).toEqual(['in-doubt', expect.stringContaining('somebody changed the store')]);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('a step nobody knows the end of', () => {
+  test('names where its node has written down what became of it', async () => {
+    await request([account, note]);
+    const { shell } = nodeThat({ 'ct.user.ensure run': [lost], 'ct.user.ensure probe': [silent] });
+    const { state, left } = await finish(shell);
+    expect(state).toBe('in-doubt');
+    expect(left).toContain('ssh root@ovh1 journalctl -t bascule-node -g r1');
+    expect(left.join('\n')).toContain('Not begun: Noting it');
+  });
+});
+
+test('a node that says no says what to try, and the card says it too', async () => {
+  await request([account]);
+  const no = failure('conflict', { what: 'w', why: 'CT 103 is stopped', next: 'start it first', sent: 'refused' });
+  const { shell } = nodeThat({
+    'ct.user.ensure run': [new Failed(no)],
+    'ct.user.ensure probe': [{ state: 'absent', evidence: 'no bob' }],
+  });
+  expect((await finish(shell)).note).toBe('account failed: CT 103 is stopped\nNext: start it first');
+});
