@@ -2,7 +2,7 @@ import { GRANTS, type Grant, grantSchema, LINKS, type Link, linkSchema, readShel
 import { defineCommand, type PlanContext } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
 import { bookStep } from '../src/contracts/node-steps.ts';
-import type { Json, Plan, Risk } from '../src/contracts/plan.ts';
+import type { Plan, Risk } from '../src/contracts/plan.ts';
 import { option, optional, person } from './options.ts';
 import { intentText, previewCard, resultCard } from './parts/cards.ts';
 import { linuxName, nameFlaw } from './parts/grants.ts';
@@ -93,6 +93,10 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       next: 'try again when GitHub answers',
     });
   }
+  const theirs = (await books.entries(LINKS)).filter(({ value }) => (value as unknown as Link).person === who.id);
+  const current = theirs.find(({ key }) => key === who.id)?.value ?? null;
+  // Written when they were not listed yet.
+  const formerly = theirs.filter(({ key }) => key !== who.id);
   const user = linuxName(seen.login, wanted.name);
   await nobodyElses({ login: seen.login, id: seen.id, user, person: who.id }, links, grants, context, what);
   const link: Link = {
@@ -123,7 +127,10 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
     })),
     risks: [...relinked(before, link, grants), ...keyRisks(seen)],
     steps: [
-      bookStep({ shelf: LINKS, key: who.id, value: { ...link } }, (before ?? null) as unknown as Json, {
+      ...formerly.map(({ shelf, key, value }) =>
+        bookStep({ shelf, key, value: null }, value, { name: `unlink ${key}`, says: `Ending the link of ${key}` }),
+      ),
+      bookStep({ shelf: LINKS, key: who.id, value: { ...link } }, current, {
         name: 'link',
         says: `Linking ${who.name} to ${seen.login}`,
       }),

@@ -67,7 +67,7 @@ async function plan(wanted: string, context: PlanContext): Promise<Plan> {
   const steps = [
     ...parts.flatMap(({ endings }) => endings.flatMap((ending) => ending.steps)),
     ...parts.flatMap(({ cluster, held }) => forgetSteps(held, `${cluster} `)),
-    ...notes.map(forgetNote),
+    ...notes.map((note) => forgetNote(id, note)),
   ];
   const elsewhere = await heldElsewhere(id, new Set(clusters.map((place) => place.name)), context.books);
   const left = [...parts.flatMap(leftOf), ...otherwiseLeft(elsewhere, who, notes)];
@@ -123,13 +123,13 @@ async function partOf(
 
 /** The link, and what was decided about their keys. */
 async function notesOf(id: string, { books }: PlanContext): Promise<readonly BookEntry[]> {
-  const entries = await Promise.all([LINKS, KEPT].map((shelf) => books.entry(shelf, id)));
-  return entries.filter((entry) => entry !== undefined && entry.value !== null) as readonly BookEntry[];
+  const shelves = await Promise.all([LINKS, KEPT].map((shelf) => books.entries(shelf)));
+  return shelves.flat().filter(({ value }) => (value as { readonly person?: string } | null)?.person === id);
 }
 
-const forgetNote = ({ shelf, key, value }: BookEntry): PlannedStep => ({
+const forgetNote = (id: string, { shelf, key, value }: BookEntry): PlannedStep => ({
   ...bookStep({ shelf, key, value: null }, value, {
-    name: shelf,
+    name: key === id ? shelf : `${shelf} ${key}`,
     says: shelf === LINKS ? 'Ending the link to GitHub' : 'Forgetting what was decided about their keys',
   }),
   alone: true,

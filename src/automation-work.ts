@@ -68,7 +68,7 @@ class Work {
     const cluster = this.#cluster;
     const connection = clusters.get(cluster);
     if (!connection) throw new Error(`there is no cluster ${cluster}`);
-    const books = booksOf(store);
+    const books = booksOf(store, people);
     return {
       cluster,
       clock,

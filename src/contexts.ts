@@ -36,7 +36,7 @@ export class Contexts {
   read(command: Command, person: Person, place: Place, cluster: string | undefined): ReadContext {
     const { clusters, config, github, judge, people, planning, registry, store } = this.#parts;
     const scene = planning.scene(person, place, cluster ?? '');
-    const books = booksOf(store);
+    const books = booksOf(store, people);
     const name = cluster ?? (clusters.size === 1 ? [...clusters.keys()][0] : undefined);
     const here: Resource = name === undefined ? { type: 'Bot' } : { type: 'Cluster', cluster: name };
     const may = (action: string, guest?: Guest) => {

@@ -1,13 +1,42 @@
-import type { Books } from './contracts/books.ts';
-import { LINKS, linkSchema, readShelf } from './contracts/books.ts';
+import type { BookEntry, Books } from './contracts/books.ts';
+import { KEPT, LINKS, linkSchema, readShelf } from './contracts/books.ts';
 import type { Platform } from './contracts/chat.ts';
 import type { FindPerson } from './contracts/command.ts';
+import type { Json } from './contracts/plan.ts';
 import type { Store } from './contracts/store.ts';
 import type { Found, People } from './people.ts';
 
-/** The books as everybody but the hands sees them: to read. */
-export function booksOf(store: Pick<Store, 'bookEntries' | 'bookEntry'>): Books {
-  return { entries: (shelf) => store.bookEntries(shelf), entry: (shelf, key) => store.bookEntry(shelf, key) };
+/** Shelves whose keys are people. */
+const BY_PERSON: ReadonlySet<string> = new Set([LINKS, KEPT]);
+
+/** The books as everybody but the hands sees them: to read, with everybody as they are called now. Keys stay as written. */
+export function booksOf(store: Pick<Store, 'bookEntries' | 'bookEntry'>, people: Pick<People, 'currentId'>): Books {
+  const now = (entry: BookEntry): BookEntry => ({ ...entry, value: calledNow(entry.value, people) });
+  const entries = async (shelf: string) => (await store.bookEntries(shelf)).map(now);
+  return {
+    entries,
+    async entry(shelf, key) {
+      const found = await store.bookEntry(shelf, key);
+      if (found) return now(found);
+      return BY_PERSON.has(shelf) ? (await entries(shelf)).find(({ value }) => personIn(value) === key) : undefined;
+    },
+  };
+}
+
+const isRecord = (value: Json | undefined): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const personIn = (value: Json): Json | undefined => (isRecord(value) ? value['person'] : undefined);
+
+/** Links, grants and what is kept name a person; what waits holds a grant. */
+function calledNow(value: Json, people: Pick<People, 'currentId'>): Json {
+  if (!isRecord(value)) return value;
+  const { person, grant } = value;
+  return {
+    ...value,
+    ...(typeof person === 'string' ? { person: people.currentId(person) } : {}),
+    ...(isRecord(grant) ? { grant: calledNow(grant, people) } : {}),
+  };
 }
 
 /** Somebody of the config, or behind a mention; what the config does not say of them is in the book of links. */

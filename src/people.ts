@@ -86,6 +86,13 @@ export class People {
     return id === undefined ? undefined : this.#listed(id);
   }
 
+  /** Who was not listed has the id of an account; once the config lists that account, what they were given is theirs still. */
+  currentId(id: string): string {
+    const [, on, account] = ACCOUNT.exec(id) ?? [];
+    if (account === undefined) return id;
+    return Object.entries(this.#config.people).find(([, entry]) => entry[on as Platform] === account)?.[0] ?? id;
+  }
+
   /** Everybody in the config. */
   get listed(): readonly Found[] {
     return Object.keys(this.#config.people).map((id) => this.#listed(id));

@@ -110,7 +110,7 @@ export class Planning {
         next: `name one of ${[...clusters.keys()].join(', ')}`,
       });
     const everything = connection.view();
-    const books = booksOf(store);
+    const books = booksOf(store, people);
     const context: PlanContext = {
       asker: who.person,
       clock,

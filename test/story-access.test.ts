@@ -64,7 +64,7 @@ describe('a grant', () => {
     await world.vera.says('ssh who 103');
     await world.vera.reads('ssh who: not allowed');
 
-    const longer = await approved('ssh extend person:@alice vmid:103 expires:1d', 'for 1 d more');
+    const longer = await approved('ssh extend person:@alice vmid:103 expires:1d', 'for 1 d');
     expect(keysOf(103)).toBe(`expiry-time="${end(24, longer.approvedAt)}Z" ${ed25519('alice')} bascule:${id}\n`);
     expect(wayIn().match(/expiry-time/g)).toHaveLength(1);
 

@@ -2,7 +2,11 @@ import { z } from 'zod';
 import { fail } from './failure.ts';
 import type { Json } from './plan.ts';
 
-/** What the bot itself must know for as long as it holds, apart from requests. Written only by steps of plans. */
+/**
+ * What the bot itself must know for as long as it holds, apart from requests. Written only by steps of plans. People in it
+ * are called as they are now: who was let in as `slack:U1` and is listed in the config since has the id of the config.
+ * Keys stay as they were written.
+ */
 export interface Books {
   entries(shelf: string): Promise<readonly BookEntry[]>;
   entry(shelf: string, key: string): Promise<BookEntry | undefined>;
@@ -17,7 +21,7 @@ export interface BookEntry {
   readonly at: number;
 }
 
-/** A person's GitHub login, when it is not in the config. Key: the person's id. */
+/** A person's GitHub login, when it is not in the config. Key: the person's id when it was written. */
 export const LINKS = 'links';
 /** Who may log in where. Key: `<cluster>/<vmid>/<user>`. */
 export const GRANTS = 'grants';
