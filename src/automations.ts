@@ -12,6 +12,9 @@ export interface AutomationsParts extends AutomationLife {
   readonly onBroken: (error: unknown) => void;
 }
 
+/** Sooner than this nothing is worth a second look, milliseconds. */
+const LONG = 3_600_000;
+
 /**
  * The bot's own schedules. When each is due is a row, advanced by compare-and-set, so that a restart neither repeats nor
  * loses a run, and what was missed while the bot was down runs once. One runs at a time.
@@ -83,8 +86,12 @@ export class Automations {
     const name = `automation/${cluster}/${automation.name}/${pattern}/${zone}`;
     const now = clock.now();
     const due = await store.due(name);
-    if (due !== undefined && due > now) return false;
-    return store.advance(name, due ?? now, nextDue(pattern, zone, now));
+    if (due !== undefined && due > now && due - now < LONG) return false;
+    const next = nextDue(pattern, zone, now);
+    if (due === undefined || due <= now) return store.advance(name, due ?? now, next);
+    // Further ahead than any next time: our clock was, when this one was last due.
+    if (due > next) await store.advance(name, due, next);
+    return false;
   }
 }
 

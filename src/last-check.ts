@@ -8,8 +8,11 @@ import { checkOptions, parseStructured } from './parse.ts';
 import type { People } from './people.ts';
 import type { Planning } from './planning.ts';
 import type { Registry } from './registry.ts';
-import { type Requests, TOO_LATE } from './requests.ts';
+import type { Requests } from './requests.ts';
 import type { RunnerSide } from './runner-parts.ts';
+
+/** Plans that a schedule may throw away in a minute. */
+const MOST_REPLANS = 30;
 
 type Answer = Awaited<ReturnType<RunnerSide['lastCheck']>>;
 
@@ -56,7 +59,10 @@ export class LastCheck {
   async #check(request: RequestRecord): Promise<Answer> {
     const { people, planning, registry, requests, store, clock } = this.#parts;
     const now = clock.now();
-    if (requests.tooLate(request, now)) return this.#askAgain(request, request.votes, TOO_LATE);
+    if (requests.tooLate(request, now)) {
+      await requests.outdated(request);
+      return { go: false, became: 'waiting' };
+    }
     if (fingerprint(request.plan) !== request.fingerprint) {
       return fail('changed', {
         what: `${request.plan.title}: not run`,
@@ -94,6 +100,7 @@ export class LastCheck {
     const had = request.plan.risks.map((risk) => risk.code);
     const news = plan.risks.filter((risk) => !had.includes(risk.code));
     if (news.length > 0 || fingerprint(plan, had) !== request.fingerprint) {
+      await this.#notForEver(request);
       const note =
         news.length > 0
           ? `new since the last plan: ${news.map((risk) => risk.says).join('; ')}`
@@ -145,6 +152,20 @@ export class LastCheck {
   async #askAgain(request: RequestRecord, dropped: readonly Vote[], note: string): Promise<Answer> {
     await this.#parts.requests.sendBack(request, dropped, note);
     return { go: false, became: 'waiting' };
+  }
+
+  /** A person sees every new plan; a schedule's would be approved and planned anew as fast as the bot can. */
+  async #notForEver({ actor, requester, plan }: RequestRecord): Promise<void> {
+    if (actor.platform !== 'bot') return;
+    const { clock, store } = this.#parts;
+    const since = clock.now() - 60_000;
+    const newest = await store.requests({ states: ['superseded'], requester, since, limit: MOST_REPLANS });
+    if (newest.length < MOST_REPLANS) return;
+    fail('changed', {
+      what: `${plan.title}: not run`,
+      why: 'its plan is another one each time it is looked at',
+      next: 'look at what keeps changing there; the schedule asks again when it is due',
+    });
   }
 
   /** Votes with the roles their people hold now; who may not approve any more loses the vote. */

@@ -294,7 +294,7 @@ export class Requests {
     const at = clock.now();
     // Held back by another run for so long that nobody remembers what they approved.
     for (const request of await store.requests({ states: ['approved'], limit: 500 }))
-      if (this.tooLate(request, at)) await this.sendBack(request, request.votes, TOO_LATE);
+      if (this.tooLate(request, at)) await this.outdated(request);
     for (const request of await store.requests({ states: ['waiting'], limit: 500 }))
       if (request.expiresAt <= at) await this.#expireOne(request, at);
   }
@@ -312,6 +312,22 @@ export class Requests {
     const votes = request.votes.filter((vote) => vote.fingerprint === request.fingerprint);
     const last = votes.length > 0 ? Math.max(...votes.map((vote) => vote.at)) : request.approvedAt;
     return last !== undefined && at - last > APPROVAL_LASTS;
+  }
+
+  /**
+   * Approved too long ago: whoever approved is asked again. What a schedule asked for by itself ends: nobody could approve
+   * it, and it would hold its names for nothing.
+   */
+  async outdated(request: RequestRecord): Promise<void> {
+    if (request.actor.platform !== 'bot' || request.votes.length > 0)
+      return this.sendBack(request, request.votes, TOO_LATE);
+    const endedAt = this.#parts.clock.now();
+    const note =
+      'another run was in its way for too long; nothing was changed, and the schedule asks again when it is due';
+    await this.#parts.store.move(request.id, ['approved'], 'expired', { endedAt, note }, [
+      { at: endedAt, id: request.id, kind: 'outcome', who: 'bot', body: { state: 'expired', note } },
+    ]);
+    await this.#parts.telling.changed(request.id);
   }
 
   /** Back to waiting, without the votes that count no more. */

@@ -57,6 +57,7 @@ export function scopedView(
     snapshots: async (guest) => ((await visible(guest.vmid)) ? view.snapshots(guest) : hidden(`guest ${guest.vmid}`)),
     canSnapshot: async (guest) =>
       (await visible(guest.vmid)) ? view.canSnapshot(guest) : hidden(`guest ${guest.vmid}`),
+    clockAhead: async (node) => view.clockAhead(await spelled(node)),
     async backupFiles(node, storage, volid, path) {
       return (await visible(ownerOf(volid))) ? view.backupFiles(node, storage, volid, path) : hidden(`backup ${volid}`);
     },

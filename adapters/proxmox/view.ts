@@ -197,6 +197,14 @@ export class View implements ClusterView {
     return (await this.#get(reads.canSnapshot(node, type, vmid), schema.Feature)).hasFeature;
   }
 
+  async clockAhead(node: string): Promise<number> {
+    const { name } = await this.#node(node);
+    return this.#once(`clock of ${name}`, async () => {
+      const { time } = await this.#get(reads.nodeTime(name), schema.NodeTime);
+      return time * 1000 - this.#clock.now();
+    });
+  }
+
   async backupFiles(node: string, storage: string, volid: string, path: string): Promise<readonly BackupFile[]> {
     const { name } = await this.#node(node);
     const archive = await this.#archive(name, storage, volid);

@@ -15,10 +15,15 @@ export const snapshots = defineAutomation({
 const MOST_PLANS = 12;
 const OPEN: readonly RequestState[] = ['waiting', 'approved', 'running', 'undoing', 'in-doubt'];
 
+/** These have their guests; in doubt, until somebody has looked. */
+const HOLD: readonly RequestState[] = ['running', 'undoing', 'in-doubt'];
+
 async function run(context: AutomationContext): Promise<void> {
   const { house, view, ask } = context;
   if (house.snapshots.length === 0) return;
-  const reserved = new Set((await context.requests(OPEN)).flatMap(({ plan }) => plan.reserves));
+  const open = await context.requests(OPEN);
+  const held = open.filter(({ state }) => HOLD.includes(state)).flatMap(({ plan }) => plan.locks);
+  const reserved = new Set([...open.flatMap(({ plan }) => plan.reserves), ...held.map((lock) => `lock:${lock}`)]);
   const left: LeftAlone[] = [];
   const guests = await view.guests();
   for (let plans = 0; plans < MOST_PLANS; plans += 1) {

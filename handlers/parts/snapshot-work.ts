@@ -59,6 +59,9 @@ export async function snapshotWork(guests: readonly Guest[], context: Looking): 
   return { ...bounded(found, context), left };
 }
 
+/** As the store names what a run holds. */
+const lockOf = (cluster: string, vmid: number): string => `lock:guest/${cluster}/${vmid}`;
+
 interface Look {
   readonly work?: GuestWork;
   readonly left: readonly LeftAlone[];
@@ -68,6 +71,8 @@ async function workOf(guest: Guest, keep: Keep, context: Looking): Promise<Look>
   const { view, zone, clock } = context;
   const leave = (why: string): Look => ({ left: [{ says: `${guestLabel(guest)}: ${why}`, lasting: false }] });
   if (guest.lock) return leave(`it is locked (${guest.lock})`);
+  // One plan waits for all of its guests: one that is held, perhaps in doubt, would keep the others waiting.
+  if (context.reserved.has(lockOf(view.name, guest.vmid))) return leave('another run is at it, or is in doubt');
   const node = (await context.everything.nodes()).find(({ name }) => name === guest.node);
   if (!node?.online) return leave(`its node ${guest.node} is offline`);
   const list = await attempt(() => view.snapshots(guest));
@@ -75,12 +80,29 @@ async function workOf(guest: Guest, keep: Keep, context: Looking): Promise<Look>
   const now = Math.floor(clock.now() / 1000);
   const { make, remove } = upkeepOf(list.value.all, keep, now, zone);
   const left: LeftAlone[] = [];
+  if (make.length + remove.length === 0) return { left: [] };
+  if (await clocksApart(guest, context))
+    return {
+      left: [{ says: `${guestLabel(guest)}: the clock of ${guest.node} and the bot's are far apart`, lasting: true }],
+    };
   const making = await makings(guest, make, list.value.all, now, context, left);
   const removing = await removals(guest, remove, context, left);
   return {
     left,
     ...(making.length + removing.length > 0 ? { work: { guest, make: making, remove: removing } } : {}),
   };
+}
+
+/** Beyond any drift, milliseconds. */
+const FAR = 10 * 60_000;
+
+/**
+ * Snapshots are dated by their node and past their time by ours: a bot whose clock jumps would delete all but the newest.
+ * Where our token may not see the clock, nobody can tell.
+ */
+async function clocksApart(guest: Guest, { everything }: Looking): Promise<boolean> {
+  const ahead = await attempt(() => everything.clockAhead(guest.node));
+  return 'value' in ahead && Math.abs(ahead.value) > FAR;
 }
 
 async function makings(

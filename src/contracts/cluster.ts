@@ -38,6 +38,8 @@ export interface ClusterView {
   snapshots(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<Snapshots>;
   /** Whether every volume of the guest can be snapshotted; one that cannot spoils it for the whole guest. */
   canSnapshot(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<boolean>;
+  /** Milliseconds that a node's clock is ahead of ours; our token needs Sys.Audit there. */
+  clockAhead(node: string): Promise<number>;
   /**
    * What a folder of a container's backup on PBS holds; throws not-found when there is no such folder. `path` is as
    * inside the container, `volid` of {@link backups}.

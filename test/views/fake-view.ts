@@ -44,6 +44,8 @@ export interface FakeWorld {
   /** Guests of which a disk cannot be snapshotted. */
   unable: number[];
   permissions: Record<string, string[]>;
+  /** Milliseconds that the nodes' clocks are ahead; undefined: nobody may look. */
+  ahead?: number;
   /** Methods that throw, with the reason. */
   broken: Partial<Record<keyof ClusterView, string>>;
   /** Names of the methods that were called. */
@@ -318,6 +320,7 @@ export function fakeView(world: FakeWorld, sees: (vmid: number) => boolean = () 
         return fail('not-found', { what: `${path} was not read`, why: 'no such file', next: 'look elsewhere' });
       return Buffer.from(found.text ?? '').subarray(0, limit);
     },
+    clockAhead: async () => world.ahead ?? fail('no-privilege', { what: 'w', why: 'Sys.Audit is missing', next: 'n' }),
     canSnapshot: async ({ vmid }) => !world.unable.includes(vmid),
     permissions: async () =>
       new Map(Object.entries(world.permissions).map(([path, privileges]) => [path, new Set(privileges)])),
