@@ -2,6 +2,7 @@ import { defineCommand } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
 import type { AuditEntry } from '../src/contracts/records.ts';
 import { request } from './options.ts';
+import { inLine } from './parts/requests.ts';
 import { count, dateTime } from './parts/units.ts';
 
 export const auditShow = defineCommand({
@@ -50,9 +51,10 @@ const LONGEST = 200;
 
 /** The body as `name=value`, nested values as JSON, bounded. */
 function details({ body }: AuditEntry): string {
-  const text = Object.entries(body)
+  const whole = Object.entries(body)
     .filter(([, value]) => value !== undefined && value !== null && value !== '')
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ');
+  const text = inLine(whole);
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { effectText } from '../handlers/parts/effects.ts';
+import { effectText, inParts } from '../handlers/parts/effects.ts';
 import { createCtStep } from '../src/contracts/steps.ts';
 
 /** What `approval show` says a step will do: everything, one argument a line. */
@@ -27,12 +27,28 @@ test('a node call is told with its node and cluster, each line of a list by itse
   );
 });
 
-test('a script is told by its size and SHA-256, so that nobody reads half of one', () => {
-  const script = `#!/bin/sh\n${'echo é\n'.repeat(200)}`;
+test('a script is told whole, below its size and SHA-256, without its secrets', () => {
+  const script = `#!/bin/sh\nDB_PASSWORD=not-a-real-secret\n${'echo é\n'.repeat(200)}${'x'.repeat(450)}\n\nexit 0\n`;
   const text = effectText({ cluster: 'off', node: 'ovh1', verb: 'ct.script', args: { vmid: 103, script } });
   const sum = createHash('sha256').update(script).digest('hex');
-  expect(text).toContain(`  script=(${Buffer.byteLength(script)} bytes, SHA-256 ${sum})`);
-  expect(text).not.toContain('echo');
+  const lines = text.split('\n');
+  expect(lines.slice(2, 5)).toEqual([
+    `  script (${Buffer.byteLength(script)} bytes, SHA-256 ${sum}):`,
+    '  | #!/bin/sh',
+    '  | DB_PASSWORD=***secret-1***',
+  ]);
+  expect(lines.filter((line) => line === '  | echo é')).toHaveLength(200);
+  expect(lines.slice(-5)).toEqual([
+    `  | ${'x'.repeat(200)}`,
+    `  | ${'x'.repeat(200)}`,
+    `  | ${'x'.repeat(50)}`,
+    '  | ',
+    '  | exit 0',
+  ]);
+  const parts = inParts(text);
+  expect(parts.length).toBeGreaterThan(1);
+  expect(parts.join('\n')).toBe(text);
+  expect(Math.max(...parts.map(({ length }) => length))).toBeLessThanOrEqual(2000);
 });
 
 test('an entry of our own books is told field by field, or that it goes', () => {

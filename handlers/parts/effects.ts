@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Effect, isApiCall, isNodeCall, type Json } from '../../src/contracts/plan.ts';
+import { Masker } from '../../src/contracts/secrets.ts';
+import { visibleBlock } from '../../src/contracts/visible.ts';
 
 /** How the effects of a plan are shown, whole: this is what people approve. */
 
-/** Longer texts, such as scripts, are told by their size and SHA-256. */
-const LONGEST = 1000;
+/** Longer texts, such as scripts, have lines of their own, below their size and SHA-256. */
+const LONGEST = 200;
 
 /** What a step sends to the API, to a node or into our own books; one argument a line. */
 export function effectText(effect: Effect): string {
@@ -24,6 +26,7 @@ function argumentLines(values: { readonly [name: string]: Json }, indent: string
     if (Array.isArray(value) && value.length > 0)
       return [`${indent}${name}:`, ...value.flatMap((item: Json) => itemLines(item, `${indent}  `))];
     if (isRecord(value)) return [`${indent}${name}:`, ...argumentLines(value, `${indent}  `)];
+    if (typeof value === 'string' && value.length > LONGEST) return longText(name, value, indent);
     return [`${indent}${name}=${inline(value)}`];
   });
 }
@@ -39,7 +42,31 @@ function isRecord(value: Json): value is { readonly [name: string]: Json } {
 
 function inline(value: Json): string {
   if (typeof value !== 'string') return JSON.stringify(value);
-  if (value.length <= LONGEST) return value.replaceAll('\n', '\\n');
+  return value.replaceAll('\n', '\\n');
+}
+
+/** The sum is of the text as it is; what looks like a secret in it is not shown, to nobody. */
+function longText(name: string, value: string, indent: string): readonly string[] {
   const sum = createHash('sha256').update(value).digest('hex');
-  return `(${Buffer.byteLength(value)} bytes, SHA-256 ${sum})`;
+  const lines = new Masker().mask(value).replace(/\n$/, '').split('\n');
+  return [
+    `${indent}${name} (${Buffer.byteLength(value)} bytes, SHA-256 ${sum}):`,
+    ...lines.flatMap((line) => pieces(line).map((piece) => `${indent}| ${piece}`)),
+  ];
+}
+
+const pieces = (line: string): readonly string[] => line.match(new RegExp(`.{1,${LONGEST}}`, 'gsu')) ?? [''];
+
+/** Characters of one part, which every platform shows whole beside a title. */
+const PART = 2000;
+
+/** A long text in parts, broken between lines; nothing in it is hidden, and so nothing grows any more. */
+export function inParts(text: string): readonly string[] {
+  const parts: string[] = [];
+  for (const line of visibleBlock(text).split('\n')) {
+    const last = parts.at(-1);
+    if (last !== undefined && last.length + line.length < PART) parts[parts.length - 1] = `${last}\n${line}`;
+    else parts.push(line);
+  }
+  return parts;
 }

@@ -76,13 +76,14 @@ function peopleLines(plan: Plan): readonly string[] {
   ]);
 }
 
-/** Never the script itself: the sum says which it is, and the config holds it. */
+/** Not the script itself, which is long: the sum says which it is, and people read it before they approve. */
 function setupLines(plan: Plan): readonly string[] {
   const setup = setupIn(plan);
   if (!setup) return [];
   const { name, sha256, bytes, minutes } = setup;
   return [
     `Runs ${name} in it: ${bytes} bytes, SHA-256 ${sha256}, at most ${minutes} min; its output comes into the thread`,
+    'To read it first: approval show {run}',
     'When it ends badly, all of this is taken back and the container destroyed',
   ];
 }

@@ -38,7 +38,7 @@ export function voteLines(request: RequestRecord, zone: string): readonly string
 export function requestFacts(request: RequestRecord, zone: string, now: number): readonly Fact[] {
   const left = request.expiresAt - now;
   return [
-    { label: 'State', value: `${stateText(request.state)}${request.note ? `: ${request.note}` : ''}` },
+    { label: 'State', value: `${stateText(request.state)}${request.note ? `: ${inLine(request.note)}` : ''}` },
     {
       label: 'Asked by',
       value: `${request.requester} on ${request.actor.platform}, ${dateTime(request.createdAt, zone)}`,
@@ -49,6 +49,9 @@ export function requestFacts(request: RequestRecord, zone: string, now: number):
     ...(request.endedAt === undefined ? [] : [{ label: 'Ended', value: dateTime(request.endedAt, zone) }]),
   ];
 }
+
+/** A card's cells and facts are of one line each. */
+export const inLine = (text: string): string => text.trim().replaceAll(/\s*\n\s*/g, '; ');
 
 function typedAgain({ command, options }: RequestRecord): string {
   return [command, ...Object.entries(options).map(([name, value]) => `${name}:${value}`)].join(' ');
@@ -69,6 +72,6 @@ export function stepRows(run: RunRecord): readonly (readonly string[])[] {
     step.says,
     STEP_STATES[step.state],
     step.startedAt !== undefined && step.endedAt !== undefined ? span((step.endedAt - step.startedAt) / 1000) : '',
-    step.note,
+    inLine(step.note),
   ]);
 }
