@@ -174,6 +174,7 @@ function stepsOf({ account, who, keys }: Match, guest: Guest, mac: string, clust
     verb: 'ct.keys.set',
     args: {
       vmid: guest.vmid,
+      mac,
       user: account.name,
       marker: MARKER,
       lines: keys.map(({ line }) => `${line} ${MARKER}`),

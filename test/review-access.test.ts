@@ -144,6 +144,24 @@ describe('a grant', () => {
     expect(await book()).toMatchObject([{ until: `${end.slice(0, 8)}T${end.slice(8)}Z` }]);
   });
 
+  test('is not carried on in another container that got the number while the bot was down', async () => {
+    await open();
+    await world.oscar.says('ssh grant person:@alice vmid:103');
+    world.simulator.onShell({ verb: 'ct.user.ensure', mode: 'run' }, { kind: 'hang' });
+    await world.nina.clicks('Approve', 'Let alice');
+    await world.becomes('running', 'ssh grant');
+    await world.slack.waitFor(async () => (await world.store.steps((await world.request()).id)).length > 0, 'the step');
+    await world.restart(() => {
+      const { config } = world.guest(103)!;
+      config['net0'] = String(config['net0']).replace(/hwaddr=[^,]+/, 'hwaddr=BC:24:11:99:99:99');
+    });
+    const { left } = await world.becomes('in-doubt', 'ssh grant');
+    await world.settled();
+    expect(left.join('\n')).toContain('it is another container');
+    expect(passwd(103)).not.toContain('alice-hub');
+    expect([wayIn(), await book()]).toEqual(['', []]);
+  });
+
   test('lasts at least a minute and at most what the house allows', async () => {
     await open();
     for (const expires of ['30s', '0h', '-1h', '1e3h', '9999999d', '91d']) {

@@ -281,6 +281,32 @@ describe('both agree on keys', () => {
     return text;
   };
 
+  test('and accounts only in the container that is meant: the number may be another’s by now', async () => {
+    const [mac, other] = ['BC:24:11:00:01:03', 'BC:24:11:99:99:99'];
+    const account = { ...ids, user: 'alice' };
+    const calls = (of: string) =>
+      [
+        ['ct.user.ensure', { ...account, marker, sudo: false, mac: of }],
+        ['ct.keys.set', { ...account, marker, lines: [], mac: of }],
+        ['ct.user.remove', { ...account, home: 'keep', mac: of }],
+      ] as const;
+    delete simulator.world.guest(103)!.config['net0'];
+    for (const [verb, args] of calls(mac)) expect(await both(verb, args)).toMatchObject({ kind: 'changed' });
+    const net0 = `name=eth0,bridge=vmbr0,hwaddr=${mac.toLowerCase()},ip=dhcp`;
+    simulator.world.guest(103)!.config['net0'] = net0;
+    real.guest(103, conf(`net0: ${net0}\n`));
+    for (const mode of ['run', 'probe', 'dry-run'])
+      for (const [verb, args] of calls(other))
+        expect(await both(verb, args, mode)).toMatchObject({
+          kind: 'changed',
+          why: `its network card net0 is ${mac}, not ${other}: it is another container`,
+        });
+    for (const [verb, args] of calls(mac)) expect((await both(verb, args, 'probe')).kind).not.toBe('changed');
+    expect(await both('ct.user.remove', { ...account, home: 'keep', mac: mac.toLowerCase() })).toMatchObject({
+      kind: 'bad-input',
+    });
+  });
+
   test('and leave foreign lines byte for byte', async () => {
     put(file, `# mine\n  ${key()} bascule:run-1x \n\tbroken line\r\n${key()} olga, no newline`);
     const lines = [`restrict,pty,expiry-time="20991231Z" ${key()} ${marker}`, `${key()} ${marker}`];

@@ -86,6 +86,8 @@ export const home = text(/^(keep|remove)$/, 'keep or remove');
 
 export const foreign = text(/^(adopt|release)$/, 'adopt or release');
 
+export const mac = text(/^([0-9A-F]{2}(?::[0-9A-F]{2}){5})$/, 'a MAC address (BC:24:11:00:01:03)');
+
 /** Every field known, every needed one there, each checked in the order of their names. */
 export function checkedArgs(
   verb: string,

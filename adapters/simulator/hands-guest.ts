@@ -36,8 +36,17 @@ export function guestConfig(call: HandsCall, vmid: number): GuestConfig {
 
 export const isRunning = (config: GuestConfig): boolean => config.guest.running;
 
-export function mustRun(call: HandsCall, vmid: number): GuestConfig {
+/** `mac`: of net0, where another container of that number is not meant. */
+export function mustRun(call: HandsCall, vmid: number, mac?: string): GuestConfig {
   const config = guestConfig(call, vmid);
+  const its = /(?:^|,)hwaddr=([0-9A-Fa-f:]{17})(?:,|$)/.exec(config.now['net0'] ?? '')?.[1]?.toUpperCase();
+  if (mac !== undefined && its !== mac)
+    fault(
+      'changed',
+      `CT ${vmid} was not touched`,
+      `its network card net0 is ${its ?? 'gone'}, not ${mac}: it is another container`,
+      'look again who is meant',
+    );
   if (!isRunning(config)) fault('conflict', `CT ${vmid} was not touched`, 'it is stopped', 'start it first');
   return config;
 }

@@ -22,11 +22,11 @@ export class Inside {
   readonly #call: HandsCall;
   #root: string | undefined;
 
-  /** Ends the call unless the container runs on this node. */
-  constructor(call: HandsCall, vmid: number) {
+  /** Ends the call unless the container runs on this node, and has this `mac` if one is named. */
+  constructor(call: HandsCall, vmid: number, mac?: string) {
     this.vmid = vmid;
     this.#call = call;
-    mustRun(call, vmid);
+    mustRun(call, vmid, mac);
   }
 
   /** The folder on this machine. */

@@ -15,7 +15,7 @@ interface Wanted {
   readonly marker: string;
   readonly lines: readonly string[];
 }
-type InCt = Wanted & { readonly vmid: number; readonly foreign?: string };
+type InCt = Wanted & { readonly vmid: number; readonly mac?: string; readonly foreign?: string };
 
 const limit = 262_144;
 
@@ -34,7 +34,7 @@ export function keyFile(inside: Inside, user: Account, file: string): { text: st
 
 function keysNow(args: InCt, call: HandsCall) {
   const { vmid, user: name } = args;
-  const inside = new Inside(call, vmid);
+  const inside = new Inside(call, vmid, args.mac);
   const what = `the keys of ${name} in CT ${vmid} were not touched`;
   const user =
     accountsOf(inside, `the users of CT ${vmid} are unknown`, call.hands.now()).find((each) => each.name === name) ??
@@ -149,7 +149,7 @@ const wanted = { user: field.user, marker: field.marker, lines: field.lines };
 export const keyVerbs: Verbs = {
   'ct.keys.set': verb({
     needs: { ...wanted, vmid: field.vmid },
-    may: { foreign: field.foreign },
+    may: { foreign: field.foreign, mac: field.mac },
     changes: true,
     run: ctSet,
     probe: ctProbe,

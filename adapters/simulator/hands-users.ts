@@ -74,6 +74,7 @@ function personOrFault(vmid: number, user: Account): void {
 
 interface Ensure {
   readonly vmid: number;
+  readonly mac?: string;
   readonly user: string;
   readonly marker: string;
   readonly sudo: boolean;
@@ -81,7 +82,7 @@ interface Ensure {
 }
 
 function ensureProbe(args: Ensure, call: HandsCall): object {
-  const inside = new Inside(call, args.vmid);
+  const inside = new Inside(call, args.vmid, args.mac);
   const user = named(inside, args.user, call);
   const hasSudo = inside.stat(sudoFile(args.user)) !== undefined;
   if (!user) return { state: 'absent', evidence: `no account ${args.user}` };
@@ -96,7 +97,7 @@ function ensure(args: Ensure, call: HandsCall): object {
   const what = `${name} was not set up in CT ${vmid}`;
   if (sudo && !call.config.sudo)
     fault('forbidden', what, 'this node does not allow sudo for people', 'set sudo to true in /etc/bascule-node.json');
-  const inside = new Inside(call, vmid);
+  const inside = new Inside(call, vmid, args.mac);
   const user = named(inside, name, call);
   if (user) {
     personOrFault(vmid, user);
@@ -142,13 +143,14 @@ function setSudo(inside: Inside, name: string, wanted: boolean): boolean {
 
 interface Remove {
   readonly vmid: number;
+  readonly mac?: string;
   readonly user: string;
   readonly home: string;
   readonly adopt?: boolean;
 }
 
 function removeProbe(args: Remove, call: HandsCall): object {
-  const inside = new Inside(call, args.vmid);
+  const inside = new Inside(call, args.vmid, args.mac);
   const user = named(inside, args.user, call);
   if (user) return { state: 'absent', evidence: `account ${args.user}, uid ${user.uid}, is there` };
   if (inside.stat(sudoFile(args.user)))
@@ -159,7 +161,7 @@ function removeProbe(args: Remove, call: HandsCall): object {
 function remove(args: Remove, call: HandsCall): object {
   const { vmid, user: name, home } = args;
   const what = `${name} was not removed from CT ${vmid}`;
-  const inside = new Inside(call, vmid);
+  const inside = new Inside(call, vmid, args.mac);
   const user = named(inside, name, call);
   if (user) {
     personOrFault(vmid, user);
@@ -183,14 +185,14 @@ export const userVerbs: Verbs = {
   'ct.users': verb({ needs: { vmid: field.vmid }, may: {}, run: ctUsers }),
   'ct.user.ensure': verb({
     needs: { ...who, marker: field.marker, sudo: field.flag },
-    may: { adopt: field.flag },
+    may: { adopt: field.flag, mac: field.mac },
     changes: true,
     run: ensure,
     probe: ensureProbe,
   }),
   'ct.user.remove': verb({
     needs: { ...who, home: field.home },
-    may: { adopt: field.flag },
+    may: { adopt: field.flag, mac: field.mac },
     changes: true,
     run: remove,
     probe: removeProbe,

@@ -29,26 +29,29 @@ export { linuxName, nameFlaw } from './linux-names.ts';
  * key lines on the jump node, and an entry in our book. sshd itself ends a lease: every line carries its end.
  */
 
+/** A number is given again to another container; its network card is not. */
+const within = ({ vmid, identity }: Access) => ({ vmid, mac: identity });
+
 const userCall = (access: Access, sudo: boolean, adopt = false): NodeCall => ({
   cluster: access.cluster,
   node: access.node,
   verb: 'ct.user.ensure',
-  args: { vmid: access.vmid, user: access.user, marker: markerOf(access), sudo, ...(adopt ? { adopt } : {}) },
+  args: { ...within(access), user: access.user, marker: markerOf(access), sudo, ...(adopt ? { adopt } : {}) },
 });
 
 /** The home folder stays: what is in it may be all that is left of somebody's work. */
-const removeCall = ({ cluster, node, vmid, user }: Access, adopt = false): NodeCall => ({
-  cluster,
-  node,
+const removeCall = (access: Access, adopt = false): NodeCall => ({
+  cluster: access.cluster,
+  node: access.node,
   verb: 'ct.user.remove',
-  args: { vmid, user, home: 'keep', ...(adopt ? { adopt } : {}) },
+  args: { ...within(access), user: access.user, home: 'keep', ...(adopt ? { adopt } : {}) },
 });
 
 const keysCall = (access: Access, lines: readonly string[]): NodeCall => ({
   cluster: access.cluster,
   node: access.node,
   verb: 'ct.keys.set',
-  args: { vmid: access.vmid, user: access.user, marker: markerOf(access), lines },
+  args: { ...within(access), user: access.user, marker: markerOf(access), lines },
 });
 
 function jumpCall(access: Lines & { readonly cluster: string }, lines: readonly string[]): NodeCall | undefined {

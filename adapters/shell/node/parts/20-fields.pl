@@ -24,6 +24,12 @@ sub a_vmid {
     return bad_input("$name is not a guest's number (100 to 999999999)");
 }
 
+# The network card net0, by which a guest is known again.
+sub a_mac {
+    my ($name, $value) = @_;
+    return a_text($name, $value, qr/\A([0-9A-F]{2}(?::[0-9A-F]{2}){5})\z/x, 'a MAC address (BC:24:11:00:01:03)');
+}
+
 sub a_flag {
     my ($name, $value) = @_;
     bad_input("$name is neither true nor false") if !JSON::PP::is_bool($value);

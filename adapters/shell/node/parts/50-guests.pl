@@ -47,12 +47,21 @@ sub guest_state {
 }
 
 sub must_run {
-    my ($vmid) = @_;
+    my ($vmid, $mac) = @_;
     my $config = guest_config($vmid);
+    must_be($vmid, $config, $mac) if defined $mac;
     my $state = guest_state($vmid);
     fault('conflict', "CT $vmid was not touched", 'it is ' . lc $state, $state eq 'FROZEN' ? 'wait until it is thawed' : 'start it first')
       if $state ne 'RUNNING';
     return $config;
+}
+
+# A number is given again to another guest; the MAC of net0 stays the guest's own.
+sub must_be {
+    my ($vmid, $config, $mac) = @_;
+    my ($its) = ($config->{now}{net0} // '') =~ /(?:\A|,)hwaddr=([0-9A-Fa-f:]{17})(?:,|\z)/x;
+    return if defined $its && uc $its eq $mac;
+    return fault('changed', "CT $vmid was not touched", 'its network card net0 is ' . (defined $its ? uc $its : 'gone') . ", not $mac: it is another container", 'look again who is meant');
 }
 
 # Runs argv inside a container; its output and exit code are the container's word, not ours.

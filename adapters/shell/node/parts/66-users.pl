@@ -145,7 +145,7 @@ sub ensure_state {
 
 sub ct_user_ensure_probe {
     my ($args) = @_;
-    must_run($args->{vmid});
+    must_run($args->{vmid}, $args->{mac});
     return ensure_state($args, named_user($args->{vmid}, $args->{user}), existing($args->{vmid}, sudo_file($args->{user})));
 }
 
@@ -154,7 +154,7 @@ sub ct_user_ensure {
     my ($vmid, $name) = @{$args}{qw(vmid user)};
     my $what = "$name was not set up in CT $vmid";
     fault('forbidden', $what, 'this node does not allow sudo for people', "set sudo to true in $CONFIG") if $args->{sudo} && !$config->{sudo};
-    must_run($vmid);
+    must_run($vmid, $args->{mac});
     my $user = named_user($vmid, $name);
     my $there = existing($vmid, sudo_file($name), '/etc/sudoers.d', '/bin/bash');
     if ($user) {
@@ -194,7 +194,7 @@ sub set_sudo {
 
 sub ct_user_remove_probe {
     my ($args) = @_;
-    must_run($args->{vmid});
+    must_run($args->{vmid}, $args->{mac});
     my $user = named_user($args->{vmid}, $args->{user});
     my $there = existing($args->{vmid}, sudo_file($args->{user}));
     return { state => 'absent', evidence => "account $args->{user}, uid $user->{uid}, is there" } if $user;
@@ -206,7 +206,7 @@ sub ct_user_remove {
     my ($args) = @_;
     my ($vmid, $name) = @{$args}{qw(vmid user)};
     my $what = "$name was not removed from CT $vmid";
-    must_run($vmid);
+    must_run($vmid, $args->{mac});
     my $user = named_user($vmid, $name);
     my $there = existing($vmid, sudo_file($name));
     if ($user) {
@@ -236,7 +236,7 @@ sub remove_account {
     return fault('conflict', $what, 'its processes do not end', 'restart the container, then try again');
 }
 
-my %USER = (vmid => [\&a_vmid, 1], user => [\&a_user, 1]);
+my %USER = (vmid => [\&a_vmid, 1], mac => [\&a_mac, 0], user => [\&a_user, 1]);
 $VERB{'ct.users'} = { args => { vmid => [\&a_vmid, 1] }, run => \&ct_users };
 $VERB{'ct.user.ensure'} = {
     args => { %USER, marker => [\&a_marker, 1], sudo => [\&a_flag, 1], adopt => [\&a_flag, 0] },

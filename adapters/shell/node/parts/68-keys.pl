@@ -14,7 +14,7 @@ sub checked_lines {
 sub keys_now {
     my ($args) = @_;
     my ($vmid, $name) = @{$args}{qw(vmid user)};
-    must_run($vmid);
+    must_run($vmid, $args->{mac});
     my $user = named_user($vmid, $name) or fault('not-found', "the keys of $name in CT $vmid were not touched", 'there is no such account', 'ct.user.ensure makes it');
     fault('refused', "the keys of $name in CT $vmid were not touched", 'its home folder has a name that cannot be used', 'correct it in /etc/passwd')
       if $user->{home} !~ m{\A/[^\n]+\z}x || "$user->{home}/" =~ m{/[.][.]?/}x;
@@ -155,5 +155,5 @@ sub replace_file {
 }
 
 my %KEYS = (user => [\&a_user, 1], marker => [\&a_marker, 1], lines => [\&lines, 1]);
-$VERB{'ct.keys.set'} = { args => { %KEYS, vmid => [\&a_vmid, 1], foreign => [sub { return a_text(@_, qr/\A(adopt|release)\z/x, 'adopt or release') }, 0] }, changes => 'vmid', run => \&ct_keys_set, probe => \&ct_keys_probe };
+$VERB{'ct.keys.set'} = { args => { %KEYS, vmid => [\&a_vmid, 1], mac => [\&a_mac, 0], foreign => [sub { return a_text(@_, qr/\A(adopt|release)\z/x, 'adopt or release') }, 0] }, changes => 'vmid', run => \&ct_keys_set, probe => \&ct_keys_probe };
 $VERB{'jump.keys.set'} = { args => {%KEYS}, changes => 'jump', run => \&jump_keys_set, probe => \&jump_keys_probe };
