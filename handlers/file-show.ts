@@ -1,5 +1,6 @@
 import type { Card, Fact } from '../src/contracts/card.ts';
 import { defineCommand, type ReadContext } from '../src/contracts/command.ts';
+import { Masker } from '../src/contracts/secrets.ts';
 import type { FilePath } from '../src/contracts/shell.ts';
 import { guestLabel } from '../src/contracts/steps.ts';
 import { visible } from '../src/contracts/visible.ts';
@@ -10,7 +11,6 @@ import { type Picked, pick } from './parts/files-pick.ts';
 import { type Seen, see } from './parts/files-show.ts';
 import { containerOf } from './parts/files-sources.ts';
 import { attempt } from './parts/guests.ts';
-import { Masker } from './parts/secrets.ts';
 import { count, dateTime, fileSize } from './parts/units.ts';
 
 export const fileShow = defineCommand({

@@ -111,7 +111,9 @@ export function makeCompleter(parts: DeskParts, contexts: Contexts): Completer {
         const nodes = planning.nodes(whole.name);
         const scene = planning.scene(person, query.place, whole.name);
         const about = guestResource(whole.name, guest);
-        if (!nodes.has(guest.node) || !judge.allows(question(scene, 'file.versions', 'read', about))) return [];
+        // What a folder holds is its contents; which versions there are of a known path is not.
+        const looks = source === 'path' ? 'file.contents' : 'file.versions';
+        if (!nodes.has(guest.node) || !judge.allows(question(scene, looks, 'read', about))) return [];
         const inside = { cluster: whole.name, nodes, guest };
         return source === 'path' ? files.names(inside, query.typed) : files.versions(inside, query, scene.zone);
       }

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { letters, shorten } from '../handlers/parts/files-fold.ts';
 
 /** Files whose owner means harm: long, deep, or written so that looking at them never ends. */
 
@@ -42,4 +43,22 @@ describe('a file that was written to hold the bot up', () => {
     // The last line names the text that it hangs on.
     expect(stdout.trim().split('\n').at(-1)).toBe('through');
   });
+});
+
+test('a node that tells of a hundred thousand versions holds nobody up', () => {
+  const versions = Array.from({ length: 100_000 }, (_, n) => ({
+    name: `s${n}`,
+    source: 'snapshot' as const,
+    node: 'ovh1',
+    from: `s${n}`,
+    kind: 'snapshot',
+    taken: n,
+    type: 'file',
+    identity: `i${n >> 1}`,
+    sha256: `h${(n + 1) >> 1}`,
+  }));
+  // Each is like the next by one of its two names, so all are one.
+  const marks = letters(versions);
+  expect(new Set(marks)).toEqual(new Set(['A']));
+  expect(shorten(marks, 24)).toMatchObject({ alike: 100_000 - 24 });
 });

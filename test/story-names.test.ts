@@ -36,6 +36,9 @@ test('versions of the file are offered with their times, without the one that is
 
 test('nothing for who may not look, without a container, of a VM, of a folder that is not there, of a node that is off', async () => {
   expect(await values('mallory', 'path', '/', { vmid: '103' })).toEqual([]);
+  // What a folder holds is its contents, which viewers may not see; which versions a file has they may.
+  expect(await values('vera', 'path', '/etc/', { vmid: '103' })).toEqual([]);
+  expect((await values('vera', 'from', '', { vmid: '103', path: '/etc/nginx/nginx.conf' })).length).toBeGreaterThan(0);
   expect(await values('mallory', 'from', '', { vmid: '103', path: '/etc/nginx/nginx.conf' })).toEqual([]);
   expect(await values('oscar', 'path', '/', {})).toEqual([]);
   expect(await values('oscar', 'path', '/', { vmid: '200' })).toEqual([]);

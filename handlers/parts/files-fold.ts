@@ -93,12 +93,21 @@ export function inOrder(versions: readonly Version[]): readonly Version[] {
 /** `A` for the first text in the list, `B` for the next other one; `B?` where only size and time say so. */
 export function letters(versions: readonly Version[]): readonly string[] {
   const groups = new Map<string, number>();
-  let next = 0;
+  /** Where the number of a group that was found to be another one leads. */
+  const leads: number[] = [];
+  const lead = (number: number): number => {
+    let at = number;
+    while (leads[at] !== at) {
+      leads[at] = leads[leads[at]!]!;
+      at = leads[at]!;
+    }
+    return at;
+  };
   /** Every name this content is known by leads to one group. */
   const group = (keys: readonly string[]): number => {
     const found = keys.map((key) => groups.get(key)).filter((number) => number !== undefined);
-    const number = found.length > 0 ? Math.min(...found) : next++;
-    for (const [key, other] of groups) if (found.includes(other)) groups.set(key, number);
+    const number = found.length > 0 ? Math.min(...found.map(lead)) : leads.push(leads.length) - 1;
+    for (const other of found) leads[lead(other)] = number;
     for (const key of keys) groups.set(key, number);
     return number;
   };
@@ -112,7 +121,7 @@ export function letters(versions: readonly Version[]): readonly string[] {
   const order = new Map<number, string>();
   return versions.map((version) => {
     if (!comparable(version)) return '';
-    const number = groups.get(version.source === 'backup' ? looks(version) : namesOf(version)[0]!)!;
+    const number = lead(groups.get(version.source === 'backup' ? looks(version) : namesOf(version)[0]!)!);
     if (!order.has(number)) order.set(number, letter(order.size));
     return `${order.get(number)}${version.source === 'backup' ? '?' : ''}`;
   });

@@ -154,7 +154,7 @@ const MANY_LINES: readonly Rule[] = [
       /(?<head>-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)(?<secret>[\s\S]*?)(?<tail>-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$(?![\s\S]))/g,
   },
   // The end of what a program printed may begin inside a key.
-  { pattern: /(?<secret>(?:^[A-Za-z0-9+/=]{1,100}\n)+)(?<tail>-----END [A-Z0-9 ]*PRIVATE KEY)/gm },
+  { pattern: /(?<secret>(?:^[A-Za-z0-9+/=]{1,100}\n){1,120})(?<tail>-----END [A-Z0-9 ]*PRIVATE KEY)/gm },
   { pattern: /(?<head>^Private-Lines: \d+\n)(?<secret>(?:[A-Za-z0-9+/=]+\n?)+)/gm },
   // YAML: `password: |` and what is indented below it.
   {

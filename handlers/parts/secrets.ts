@@ -1,1 +1,0 @@
-export { Masker } from '../../src/contracts/secrets.ts';
