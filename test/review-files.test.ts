@@ -22,7 +22,7 @@ describe('a file that was written to hold the bot up', () => {
       fill('-----BEGIN RSA PRIVATE KEY-----'), fill('AAAA\\n', 'Private-Lines: 3\\n'), fill('AAAA\\n'),
       fill('  \\n', 'password: |\\n'), fill(' ', 'password: |\\n'), fill('password: |\\n'), fill('name: password\\n'),
       fill(' a:\\n', 'kind: Secret\\ndata:\\n'), fill('$6$'), fill('$1$a'), fill('bearer '), fill(' ', 'bearer'),
-      fill('12345678:'), fill('env(', 'password='), fill('a.', 'password=', 'x'), fill('/a', 'password=/etc', ' '),
+      fill('12345678:'), fill('env(', 'password='), fill('env', 'password='), fill('vault.', 'password='), fill('a.', 'password=', 'x'), fill('/a', 'password=/etc', ' '),
       fill('files ', 'passwd: ', '!'), fill('{{', 'password: '), fill('b', 'password=[a='), fill(' ', 'IDENTIFIED WITH'),
       fill(' ', 'PASSWORD'), fill('AKIA'), fill('ghp_'), fill('{SSHA}'), fill('PVEAPIToken='), fill('\\n'), fill(' \\n'),
       fill(' ', 'x:'), fill('-u '), fill('&password'), fill('sk-'), fill('token='), fill("password='"), fill('Ab'),

@@ -48,7 +48,7 @@ export function isSecretName(name: string): boolean {
 const NOTHING = /^(?:|yes|no|true|false|on|off|none|null|nil|undefined|~|-|\*+|x|!+\*?|prompt|ask|default|0|1)$/i;
 /** Names of the value instead of the value: `${DB_PASSWORD}`, `$DB_PASSWORD`, `{{ vault_pw }}`, `os.environ["X"]`, `<password>`. */
 const REFERENCE =
-  /^(?:\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}|%\([^)]*\)s|<[^<>]*>|process\.env\.\w+;?|[\w.]*(?:env|environ|getpass|lookup|prompt|vault|secrets?|config|settings)[\w.]*[([].*[)\]];?|!(?:vault|secret|env|reference)\b.*|ENC\[.*\])$/is;
+  /^(?:\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}|%\([^)]*\)s|<[^<>]*>|process\.env\.\w+;?|[\w.]{0,60}(?:env|environ|getpass|lookup|prompt|vault|secrets?|config|settings)[\w.]{0,60}[([].*[)\]];?|!(?:vault|secret|env|reference)\b.*|ENC\[.*\])$/is;
 const VARIABLE = /^\$[A-Z_][A-Z0-9_]*;?$/;
 const ROOTS =
   'etc|var|usr|opt|run|srv|home|root|tmp|mnt|data|proc|dev|secrets?|certs?|app|config|ssl|keys?|lib|media|boot|bin|sbin|private|work';
