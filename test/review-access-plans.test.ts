@@ -153,6 +153,17 @@ describe('ending access', () => {
     expect(result).toContain('1 other key line of alice-hub in CT 103');
   });
 
+  test('that waited leaves an account that was taken over where it is, when nobody asked for more', async () => {
+    const there = accessGranted({ adopted: true, jump: undefined });
+    const [later] = (await planOf('ssh revoke', ask, stopped(), around(there))).steps
+      .map(({ call }) => call)
+      .filter(isBookCall);
+    expect(later!.value).not.toHaveProperty('account');
+    there.books.push(queueEntry('revoke', granted({ adopted: true, jump: undefined })));
+    there.users[103] = [user('alice-hub', { ours: false, keys: [key('alice', 'bascule:r-1')] })];
+    expect(verbs(await revoke(there, ask, schedule('queued-grants')))).toEqual(['ct.keys.set']);
+  });
+
   test('works where a virtual machine has the number now', async () => {
     const world = fourNodes();
     world.guests[0] = { ...world.guests[0]!, type: 'qemu' };

@@ -231,6 +231,18 @@ describe('an end of access', () => {
     await world.becomes('failed', 'ssh revoke');
   });
 
+  test('that a crash cuts in two goes on to its end', async () => {
+    await open();
+    await letIn(103);
+    world.simulator.onShell({ verb: 'ct.keys.set', mode: 'run' }, { kind: 'hang' });
+    await world.oscar.says('ssh revoke person:@alice vmid:103');
+    await world.oscar.clicks('Run it', 'End the access of alice');
+    await world.slack.waitFor(() => wayIn() === '', 'the end of the way in');
+    await world.restart();
+    await world.becomes('done', 'ssh revoke');
+    expect([await book(), passwd(103).includes('alice-hub')]).toEqual([[], false]);
+  });
+
   test('of one of two people with the same key leaves the other’s way in, and only that', async () => {
     await open();
     world.github.change('oscar-hub', ed25519('alice'));
@@ -264,10 +276,42 @@ describe('an end of access', () => {
   });
 });
 
+describe('a schedule', () => {
+  test('is nobody whom a person can name, be called or press for', async () => {
+    await open();
+    for (const who of ['automation:key-drift', 'key-drift', 'bot:key-drift', '<@automation:key-drift>'])
+      await world.oscar.says(`person add person:${who} github:nina-hub`);
+    await world.oscar.reads('nobody here is called bot:key-drift');
+    await letIn(103);
+    world.github.change('alice-hub', ed25519('new'));
+    await world.runs('key-drift');
+    await world.vera.clicks('Apply', 'KEYS CHANGED');
+    await world.vera.reads('ssh sync: not allowed');
+    await world.oscar.clicks('Revoke everywhere', 'KEYS CHANGED');
+    expect((await world.becomes('waiting', 'ssh revoke')).requester).toBe('oscar');
+    expect(keysOf(103)).toContain(ed25519('alice'));
+  });
+
+  test('changes nothing in read-only mode, neither what waits nor what its owner took away', async () => {
+    await open({
+      cluster: { house: { ssh: { jump: { node: 'ovh1', host: 'gate.example.org' }, removedKeys: 'apply' } } },
+    });
+    await letIn(103);
+    await letIn(115, 'stopped:wait');
+    Object.assign(world.config, { readonly: true });
+    world.guest(115)!.running = true;
+    world.github.change('alice-hub', ed25519('new'));
+    for (const automation of ['queued-grants', 'key-drift', 'access-reconcile']) await world.runs(automation);
+    expect(passwd(115)).not.toContain('alice-hub');
+    expect(keysOf(103)).toContain(ed25519('alice'));
+    await world.alice.reads('Waits still', 'read-only');
+  });
+});
+
 describe('somebody who was let in before the config listed them', () => {
   test('is the same person afterwards: found, compared with GitHub, and taken out with all they had', async () => {
     await open();
-    await approved('person add person:<@U0MALLORY> github:mallory-hub', 'Link slack:U0MALLORY');
+    await approved('person add person:<@U0MALLORY|alice> github:mallory-hub', 'Link slack:U0MALLORY');
     await approved('ssh grant person:<@U0MALLORY> vmid:103', 'CT 103');
     await approved('ssh grant person:slack:U0MALLORY vmid:115 stopped:wait', 'CT 115');
     Object.assign(world.config.people, { mallory: { slack: 'U0MALLORY', roles: [] } });
