@@ -123,11 +123,10 @@ describe('scheduled snapshots', () => {
     const counts: number[] = [];
     for (let hour = 0; hour < 5; hour += 1) {
       await world.runs('snapshots');
-      // The cluster keeps its own time; here it is the bot's.
-      made().at(-1)!.snaptime = Math.floor(world.clock.now() / 1000);
       await world.runs('snapshots');
       counts.push(made().length);
       world.clock.passes(3_600_000);
+      world.tasks.passes(3_600_000);
     }
     expect(counts).toEqual([1, 2, 3, 3, 3]);
     const asked = await world.store.requests({ limit: 50 });
@@ -135,6 +134,17 @@ describe('scheduled snapshots', () => {
       Array(5).fill('snapshot keep done automation:snapshots'),
     );
     expect(made().at(-1)?.description).toMatch(/^scheduled hourly\nbascule:/);
+  });
+
+  test('are neither made nor deleted by a bot whose clock has jumped, and that is told', async () => {
+    await open('#!/bin/sh\n', { snapshots: [{ vmids: [103], keep: { hourly: '3h' } }] });
+    await world.runs('snapshots');
+    const names = () => world.guest(103)!.snapshots.map(({ name }) => name);
+    const before = names();
+    world.clock.passes(400 * 24 * 3_600_000);
+    await world.runs('snapshots');
+    expect(names()).toEqual(before);
+    await world.oscar.reads('scheduled snapshots that cannot be kept', "the clock of ovh2 and the bot's are far apart");
   });
 
   test('one that fails stops no other, is not taken for done, and is tried again', async () => {

@@ -128,6 +128,8 @@ export interface TaskGate extends SimulatorClock {
   /** From now on, or from when `once` first says so as a timer is due. */
   hold(once?: () => boolean): void;
   release(): void;
+  /** The cluster's own time goes on by so much. */
+  passes(ms: number): void;
 }
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
@@ -308,8 +310,9 @@ function turnedClock(alsoTurn: (ms: number) => void): TurnedClock {
 function taskGate(): TaskGate {
   let held: (() => void)[] | undefined;
   let due = () => false;
+  let ahead = 0;
   return {
-    now: () => Date.now(),
+    now: () => Date.now() + ahead,
     after(ms, run) {
       let over = false;
       const timer = setTimeout(() => {
@@ -325,6 +328,9 @@ function taskGate(): TaskGate {
     hold(once) {
       if (once) due = once;
       else held ??= [];
+    },
+    passes(ms) {
+      ahead += ms;
     },
     release() {
       const late = held ?? [];

@@ -1,4 +1,5 @@
 import { type Call, needs, type Route } from './call.ts';
+import { seconds } from './clock.ts';
 import { versions } from './cluster.ts';
 import { nodeRow, nodeStatus } from './node-rows.ts';
 import { node, type Rule } from './verify.ts';
@@ -54,6 +55,13 @@ export const nodeRoutes = (fingerprint: () => string): Route[] => [
     path: '/nodes/{node}/status',
     rules: { node },
     run: nodeStatus,
+    may: needs((params) => `/nodes/${params.node}`, 'Sys.Audit'),
+  },
+  {
+    method: 'GET',
+    path: '/nodes/{node}/time',
+    rules: { node },
+    run: ({ world: { clock } }) => ({ timezone: 'UTC', time: seconds(clock), localtime: seconds(clock) }),
     may: needs((params) => `/nodes/${params.node}`, 'Sys.Audit'),
   },
   { method: 'GET', path: '/nodes/{node}/version', rules: { node }, run: (call) => versions[call.world.pve] },
