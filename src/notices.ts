@@ -65,10 +65,12 @@ function storedOffer(cluster: string, notice: string, { command, options }: Offe
 export function places(config: Pick<Config, 'clusters' | 'slack' | 'discord'>, cluster: string): readonly Place[] {
   const { alerts = [], channels: [first] = [] } = config.clusters[cluster] ?? {};
   if (alerts.length === 0) return first === undefined ? [] : [placeOf(first, config)];
-  return alerts.flatMap((alert): readonly Place[] => {
-    if ('slack' in alert) return [{ platform: 'slack', channel: alert.slack }];
-    if ('discord' in alert) return [{ platform: 'discord', channel: alert.discord }];
-    return [{ platform: 'web', channel: alert.web }];
+  // Notices have no kind, tag or pool: they go where no rule asks for one, or else everywhere.
+  const open = alerts.filter(({ kinds, tags, pools }) => kinds.length + tags.length + pools.length === 0);
+  return (open.length > 0 ? open : alerts).map((alert): Place => {
+    if ('slack' in alert) return { platform: 'slack', channel: alert.slack };
+    if ('discord' in alert) return { platform: 'discord', channel: alert.discord };
+    return { platform: 'web', channel: alert.web };
   });
 }
 

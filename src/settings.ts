@@ -119,6 +119,37 @@ const snapshotRule = z
   })
   .describe('Snapshots on a schedule. Only what Bascule made is ever deleted.');
 
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as 22:00');
+
+/** What an entry of `alerts:` may say beside its channel. */
+const alertRule = {
+  severity: z
+    .enum(['notice', 'warning', 'error', 'critical'])
+    .default('warning')
+    .describe('The least an incident must be to be told here.'),
+  kinds: z
+    .array(z.string().regex(/^[a-z][a-z-]*\*?$/, 'must be a kind such as backup-failed, or backup-*'))
+    .default([])
+    .describe('Only these kinds, for example backup-*. Empty: all.'),
+  tags: names.default([]).describe('Only guests with one of these tags.'),
+  pools: names.default([]).describe('Only guests of these pools.'),
+  mentions: z
+    .array(z.string().regex(/^([UWS][A-Z0-9]{4,}|here|(role:)?\d{17,20})$/, 'must be a platform id'))
+    .default([])
+    .describe('Who is mentioned: Slack U…, S… (group) or here; Discord user id or role:ID.'),
+  quiet: z
+    .strictObject({
+      from: timeOfDay.describe('Local time of the cluster.'),
+      to: timeOfDay.describe('Local time of the cluster; on the next day where it is not later.'),
+      days: z.array(z.int().min(1).max(7)).optional().describe('Days they begin on, 1 Monday to 7 Sunday.'),
+      breakThrough: z.boolean().default(false).describe('Criticals are told all the same.'),
+    })
+    .refine(({ from, to }) => from !== to, 'must not begin and end at the same time')
+    .optional()
+    .describe('Quiet hours: what opens then is told when they end, if it is still open.'),
+  digest: z.boolean().default(true).describe('Whether the daily digest goes here.'),
+};
+
 const cluster = z
   .strictObject({
     urls: z
@@ -147,13 +178,17 @@ const cluster = z
     alerts: z
       .array(
         z.union([
-          z.strictObject({ slack: z.string().describe('Slack channel id (C…).') }),
-          z.strictObject({ discord: z.string().describe('Discord channel id.') }),
-          z.strictObject({ web: z.string().describe('Channel of the demo’s web chat.') }),
+          z.strictObject({ slack: z.string().describe('Slack channel id (C…).'), ...alertRule }),
+          z.strictObject({ discord: z.string().describe('Discord channel id.'), ...alertRule }),
+          z.strictObject({ web: z.string().describe('Channel of the demo’s web chat.'), ...alertRule }),
         ]),
       )
       .default([])
-      .describe('Channels where the bot speaks of its own accord.'),
+      .describe('Channels where the bot speaks of its own accord, and which incidents go there.'),
+    digest: z
+      .strictObject({ at: timeOfDay.default('08:00').describe('Local time of the cluster.') })
+      .prefault({})
+      .describe('The daily digest.'),
     shell: shell.optional(),
     house: z
       .strictObject({

@@ -15,6 +15,8 @@ export interface Card {
   readonly progress?: Progress;
   readonly actions?: readonly Action[];
   readonly footer?: string;
+  /** Who is called when it is first posted, by ids of its platform: Slack `U…`, `S…`, `here`; Discord an id, `role:` and an id. */
+  readonly mentions?: readonly string[];
   /** Only the person who asked may see it (addresses, keys, refusals). */
   readonly private?: boolean;
 }
