@@ -123,6 +123,12 @@ async function makerOf(guest: Guest, { records, view, root }: PlanContext, what:
   }
   if (request.state === 'running' || request.state === 'undoing')
     fail('conflict', { what, why: `run ${request.id} is still at it`, next: `${root}run show id:${request.id}` });
+  if (request.state === 'in-doubt')
+    fail('conflict', {
+      what,
+      why: `run ${request.id} is in doubt and holds it until somebody has looked`,
+      next: `look at ${root}run show id:${request.id}; ${root}run cancel id:${request.id} closes it, then ask again`,
+    });
   const { steps } = await records.run(request.id);
   const upid = steps.find(({ name }) => name === 'create')?.upid;
   return { request, ...(upid === undefined ? {} : { upid }) };

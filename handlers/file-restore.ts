@@ -9,7 +9,7 @@ import { ct, from, optional, overwrite, path } from './options.ts';
 import { guestTarget, intentText, previewCard, resultCard } from './parts/cards.ts';
 import { quorate, reachable, unlocked } from './parts/checks.ts';
 import { isProtected, shownPath, split, typedPath } from './parts/files-paths.ts';
-import { asked, type Restorable, refusedAs, restorable, restoredNames } from './parts/files-restore.ts';
+import { asked, lookByHand, type Restorable, refusedAs, restorable, restoredNames } from './parts/files-restore.ts';
 import { containerOf } from './parts/files-sources.ts';
 import { prodTag } from './parts/risks.ts';
 import { count, dateTime, fileSize, span } from './parts/units.ts';
@@ -123,6 +123,7 @@ async function plan(wanted: Wanted, context: PlanContext): Promise<Plan> {
       nodeStep(call, {
         name: 'restore',
         says: `Restoring ${shown} in ${label}`,
+        byHand: lookByHand(guest, wanted.path, '{run}'),
         undo: [nodeUndo(undo, `Moving the restored ${shown} aside`)],
       }),
     ],

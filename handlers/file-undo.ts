@@ -3,11 +3,12 @@ import { fail } from '../src/contracts/failure.ts';
 import { nodeStep } from '../src/contracts/node-steps.ts';
 import { isNodeCall, type NodeCall, type Plan } from '../src/contracts/plan.ts';
 import type { RunRecord } from '../src/contracts/records.ts';
+import type { FilePath } from '../src/contracts/shell.ts';
 import { guestLabel } from '../src/contracts/steps.ts';
 import { option } from './options.ts';
 import { guestTarget, intentText, previewCard, resultCard } from './parts/cards.ts';
 import { quorate, reachable, unlocked } from './parts/checks.ts';
-import { refusedAs, restoredNames } from './parts/files-restore.ts';
+import { lookByHand, refusedAs, restoredNames } from './parts/files-restore.ts';
 import { dateTime } from './parts/units.ts';
 
 const run = option<string>({
@@ -119,11 +120,20 @@ async function plan(wanted: string, context: PlanContext): Promise<Plan> {
       { label: 'From', value: String(request.plan.intent['from']) },
     ],
     risks: [],
-    steps: [nodeStep(undo, { name: 'undo', says: `Taking the restore of ${request.id} back in ${label}` })],
+    steps: [
+      nodeStep(undo, {
+        name: 'undo',
+        says: `Taking the restore of ${request.id} back in ${label}`,
+        byHand: lookByHand(guest, pathIn(call.args), request.id),
+      }),
+    ],
     reserves: [],
     locks: [`guest/${view.name}/${guest.vmid}`],
   };
 }
+
+const pathIn = ({ path, pathBase64 }: NodeCall['args']): FilePath =>
+  typeof path === 'string' ? { path } : { pathBase64: String(pathBase64) };
 
 /** The node would run no command at all. */
 function nothingToDo(answer: unknown): boolean {

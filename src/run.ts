@@ -256,8 +256,9 @@ export class Run {
 
   /** Where to look: the helper on a node writes down every call of a run and how it ended. */
   #byHand({ byHand = [], call }: PlannedStep): readonly string[] {
-    if (!isNodeCall(call)) return byHand;
-    return [...byHand, `ssh root@${call.node} journalctl -t bascule-node -g ${this.#request.id}`];
+    const { id } = this.#request;
+    const lines = byHand.map((line) => line.replaceAll('{run}', id));
+    return isNodeCall(call) ? [...lines, `ssh root@${call.node} journalctl -t bascule-node -g ${id}`] : lines;
   }
 
   async #inDoubt(planned: PlannedStep, row: StoredStep): Promise<void> {

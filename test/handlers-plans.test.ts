@@ -666,6 +666,11 @@ describe('ct unlock', () => {
     expect(await refusal(locked('create'), killed(110, { state: 'running' }))).toMatchObject({
       why: 'run r-7 is still at it',
     });
+    // It holds the container until somebody has looked, so the unlock would only wait for it.
+    expect(await refusal(locked('create'), killed(110, { state: 'in-doubt' }))).toMatchObject({
+      why: 'run r-7 is in doubt and holds it until somebody has looked',
+      next: expect.stringContaining('run cancel id:r-7'),
+    });
   });
 
   test('without access to the node it says what to type there', async () => {

@@ -230,7 +230,13 @@ describe('a connection that is lost in the middle', () => {
     );
     const run = await restores();
     expect([run.state, now()]).toEqual(['in-doubt', before]);
-    await world.oscar.reads('IN DOUBT', 'the pool is busy', `run cancel id:${run.id} closes it`);
+    await world.oscar.reads(
+      'IN DOUBT',
+      'the pool is busy',
+      `ssh root@ovh2 cat /var/lib/bascule-node/restores/103-${run.id}.json`,
+      'ssh root@ovh2 pct exec 103 -- ls -la /etc/nginx',
+      `run cancel id:${run.id} closes it`,
+    );
   });
 
   test('in the undo: it is found done', async () => {

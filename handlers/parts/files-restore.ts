@@ -6,7 +6,7 @@ import { type Json, type Plan, stamp } from '../../src/contracts/plan.ts';
 import type { RunRecord } from '../../src/contracts/records.ts';
 import type { FileFacts, FilePath, FileVersion, FileVersions } from '../../src/contracts/shell.ts';
 import { backupName } from './files-backups.ts';
-import { bytesOf, shownPath, typedPath } from './files-paths.ts';
+import { bytesOf, shownPath, split, typedPath } from './files-paths.ts';
 import { type Picked, pick } from './files-pick.ts';
 import { dateTime } from './units.ts';
 
@@ -24,6 +24,17 @@ export interface Restorable {
 export function asked(path: FilePath): { readonly [name: string]: Json } {
   if ('path' in path && !path.path.includes('{')) return { path: path.path };
   return { pathBase64: bytesOf(path).toString('base64') };
+}
+
+/** Where to look when nobody knows what became of a restore: what its node wrote down, and the folder itself. */
+export function lookByHand({ node, vmid, status }: Guest, path: FilePath, run: string): readonly string[] {
+  const folder = shownPath(split(path)?.folder ?? path);
+  // Only what no shell reads as anything else; of a stopped container the record says enough.
+  const plain = status === 'running' && /^[\w./@:+-]+$/.test(folder);
+  return [
+    `ssh root@${node} cat /var/lib/bascule-node/restores/${vmid}-${run}.json`,
+    ...(plain ? [`ssh root@${node} pct exec ${vmid} -- ls -la ${folder}`] : []),
+  ];
 }
 
 /** A refusal of the node, told as that of this command. `missing`: what to try when something is not there. */
