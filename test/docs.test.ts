@@ -1,12 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PermissionFlagsBits } from 'discord.js';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { demoWorld } from '../adapters/simulator/demo-world.ts';
 import type { WorldSpec } from '../adapters/simulator/types.ts';
 import { slackManifest } from '../adapters/slack/index.ts';
 import { habit } from '../handlers/habits.ts';
-import { commands } from '../handlers/index.ts';
+import { automations, commands } from '../handlers/index.ts';
 import { cluster as clusterOption } from '../handlers/options.ts';
 import { parseConfig } from '../src/config.ts';
 import { checkOptions, missingOptions, parseText } from '../src/parse.ts';
@@ -25,6 +26,8 @@ const PAGES = [
   'CONTRIBUTING.md',
   'handlers/README.md',
   'policies/README.md',
+  'adapters/README.md',
+  'adapters/shell/node/README.md',
   'adapters/simulator/README.md',
 ];
 const ENV = {
@@ -65,7 +68,7 @@ describe('what the documents name exists', () => {
     expect(dead).toEqual([]);
   });
 
-  test.each(['README.md', 'CONTRIBUTING.md', 'handlers/README.md', 'policies/README.md'])(
+  test.each(['README.md', 'CONTRIBUTING.md', 'handlers/README.md', 'policies/README.md', 'adapters/README.md'])(
     'files named in %s',
     (page) => {
       const named = [...read(page).matchAll(/`((?:src|test|handlers|policies|adapters|\.ci)\/[\w./-]*)`/g)].map(
@@ -85,7 +88,7 @@ describe('what the documents name exists', () => {
   test('verbs of bascule named in README.md are those of its help', async () => {
     const usage = read('src/main.ts');
     const named = [
-      ...README.matchAll(/(?:bascule --|src\/main\.ts) ((?:start|setup|policy|config|demo)(?: [a-z]+)?)/g),
+      ...README.matchAll(/(?:bascule --|src\/main\.ts) ((?:start|setup|doctor|policy|config|demo)(?: [a-z]+)?)/g),
     ];
     expect(named.length).toBeGreaterThan(5);
     expect(named.map(([, verb]) => verb!).filter((verb) => !usage.includes(`bascule ${verb}`))).toEqual([]);
@@ -97,11 +100,12 @@ describe('what the documents name exists', () => {
       ...[README, ...PAGES.map(read)].flatMap((text) =>
         [
           ...text.matchAll(
-            /`(?:\/pve )?((?:ct|vm|node|cluster|replication|quorum|snapshot)(?: [a-z]+)?(?: \w+:\S+)+)`/g,
+            /`(?:\/pve )?((?:ct|vm|node|cluster|replication|quorum|snapshot|ssh|person|file)(?: [a-z]+)?(?: \w+:\S+)+)`/g,
           ),
         ].map(([, line]) => line!),
       ),
       ...[...README.matchAll(/`\/pve ([a-z :]+)`/g)].map(([, line]) => line!).filter((line) => !line.includes('…')),
+      ...[...README.matchAll(/^\/pve (.+)$/gm)].map(([, line]) => line!),
     ];
     expect(typed.length).toBeGreaterThan(40);
     for (const line of typed) {
@@ -120,6 +124,12 @@ describe('what the documents name exists', () => {
 });
 
 describe('bascule.example.yaml', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bascule-docs-'));
+  const file = join(folder, 'bascule.yaml');
+  mkdirSync(join(folder, 'scripts'));
+  writeFileSync(join(folder, 'scripts', 'base.sh'), '#!/bin/sh\napt-get update\n');
+  afterAll(() => rmSync(folder, { recursive: true }));
+
   test('starts with a watch-only config of at most 15 lines', () => {
     const text = watchOnly();
     expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(15);
@@ -144,11 +154,26 @@ describe('bascule.example.yaml', () => {
     for (const block of blocks) {
       const keys = [...block.matchAll(/^(\w+):/gm)].map(([, key]) => key!);
       expect(keys, block).not.toEqual([]);
-      expect(() => parseConfig(`${without(base, keys)}${block}\n`, 'bascule.yaml', ENV), block).not.toThrow();
+      expect(() => parseConfig(`${without(base, keys)}${block}\n`, file, ENV), block).not.toThrow();
     }
     const shown = new Set(blocks.flatMap((block) => [...block.matchAll(/^(\w+):/gm)].map(([, key]) => key!)));
     const missing = Object.keys(configSchema.shape).filter((key) => !shown.has(key) && !base.includes(`${key}:`));
     expect(missing).toEqual([]);
+  });
+
+  test('shows nodes, access, scripts, snapshots, alerts and schedules, and schedules that exist', () => {
+    const [, block] = /^(# clusters:\n(?:#.*\n)+)/m.exec(EXAMPLE.split(/^# -{10,}$/m)[1]!) ?? [];
+    const [text] = alternatives(block!);
+    const { home } = parseConfig(`${without(watchOnly(), ['clusters'])}${text}\n`, file, ENV).clusters;
+    expect(home?.shell?.nodes).toHaveProperty('ovh1');
+    expect(home?.house.ssh.jump?.node).toBe('ovh1');
+    expect(home?.house.scripts).toHaveProperty('base');
+    expect(home?.house.snapshots).toHaveLength(1);
+    expect(home?.alerts).toHaveLength(1);
+    const [, lines] = /^# automations:\n((?:# {3}.*\n)+)/m.exec(EXAMPLE)!;
+    const named = [...lines!.matchAll(/^# {3}([\w-]+):/gm)].map(([, name]) => name!);
+    expect(named.length).toBeGreaterThan(1);
+    expect(named.filter((name) => !automations.some((one) => one.name === name))).toEqual([]);
   });
 });
 

@@ -10,6 +10,7 @@ interface Schema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly format?: string;
+  readonly pattern?: string;
   readonly items?: Schema | false;
   readonly prefixItems?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -28,12 +29,20 @@ export interface Setting {
 }
 
 /** What stands for the key people choose themselves. */
-const CHOSEN: Readonly<Record<string, string>> = { clusters: 'NAME', people: 'ID', roles: 'ROLE', sites: 'PLACE' };
+const CHOSEN: Readonly<Record<string, string>> = {
+  clusters: 'NAME',
+  people: 'ID',
+  roles: 'ROLE',
+  sites: 'PLACE',
+  nodes: 'NODE',
+};
 
 /** Every setting of the config, in the order of its schema. */
 export function settings(): readonly Setting[] {
   const root = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Schema;
-  return below(root, '', '');
+  const seen = new Set<string>();
+  // Kinds of one block, such as alerts of three platforms, share most of their keys.
+  return below(root, '', '').filter(({ key }) => !seen.has(key) && seen.add(key));
 }
 
 function below(schema: Schema, path: string, inherited: string): Setting[] {
@@ -41,6 +50,10 @@ function below(schema: Schema, path: string, inherited: string): Setting[] {
     const key = path ? `${path}.${name}` : name;
     const about = child.description ?? inherited;
     const required = schema.required?.includes(name) ?? false;
+    // A list of blocks: each of its rows shows the keys of one.
+    const items = child.items || undefined;
+    const kinds = (items?.anyOf ?? [items]).filter((kind) => kind?.properties);
+    if (kinds.length > 0) return kinds.flatMap((kind) => below({ ...kind!, required: [] }, `${key}[]`, about));
     const branches = child.anyOf?.filter((branch) => branch.properties) ?? [];
     if (branches.length > 0) return branches.flatMap((branch) => below({ ...branch, required: [] }, key, about));
     if (child.properties) return below(child, key, about);
@@ -54,13 +67,17 @@ function typeOf(schema: Schema): string {
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
   if (schema.prefixItems) return `list of ${schema.prefixItems.length} numbers`;
   if (schema.type === 'array') return `list of ${schema.items ? plural(typeOf(schema.items)) : 'values'}`;
-  if (schema.type === 'object') return 'lists of text by name';
+  if (schema.type === 'object') return namedValues(schema);
   if (schema.type === 'boolean') return '`true`, `false`';
   if (schema.type === 'integer' || schema.type === 'number') return numbers(schema);
+  if (schema.pattern?.includes('(min|h|d')) return 'duration';
   return schema.format === 'uri' ? 'address' : 'text';
 }
 
-const plural = (type: string): string => (type === 'address' ? 'addresses' : type);
+const namedValues = ({ additionalProperties: each }: Schema): string =>
+  each && each.type === 'array' ? 'lists of text by name' : 'text by name';
+
+const plural = (type: string): string => (type === 'address' ? 'addresses' : type.replace(/^number\b/, 'numbers'));
 
 function numbers({ minimum, maximum }: Schema): string {
   const open = maximum === undefined || maximum >= Number.MAX_SAFE_INTEGER;

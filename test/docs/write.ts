@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { commands } from '../../handlers/index.ts';
+import { automations, commands } from '../../handlers/index.ts';
 import { commandTable } from '../../handlers/table.ts';
 import { settingsTable, table } from './settings.ts';
 
@@ -26,11 +26,23 @@ function commandsByNoun(): string {
   return table(['Command', 'What it does', 'Risk'], rows);
 }
 
+/** The bot's own schedules, as they run unless the config says another pattern or budget. */
+function automationTable(): string {
+  const rows = automations.map(({ name, summary, schedule, budget }) => [
+    `\`${name}\``,
+    summary,
+    `\`${schedule}\``,
+    String(budget),
+  ]);
+  return table(['Schedule', 'What it does', 'When', 'Requests a day'], rows);
+}
+
 /** The whole text of a file as it should be. */
 export const documents: Readonly<Record<string, () => string>> = {
   'README.md': () =>
     filled('README.md', {
       commands: commandsByNoun(),
+      automations: automationTable(),
       settings: settingsTable(),
       'watch-only': `\`\`\`yaml\n${watchOnly()}\`\`\``,
     }),
