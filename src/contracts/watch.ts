@@ -157,6 +157,8 @@ export interface Watcher<M extends object = object> {
   readonly blank: M;
   /** Whether that endpoint is for it. */
   wants(endpoint: string): boolean;
+  /** Sees also the answers of a node without quorum, which tell of a frozen past. */
+  readonly frozen?: boolean;
   see(memory: M, observation: Observation, world: Readonly<WatchWorld>): Step<M>;
   /** Time passes without an answer: silence, deadlines. Called at least every 10 s. */
   pass?(memory: M, at: number, world: Readonly<WatchWorld>): Step<M>;
