@@ -15,7 +15,7 @@ import { makeRegistry } from '../src/registry.ts';
 import { configSchema } from '../src/settings.ts';
 import { settings } from './docs/settings.ts';
 import { documents, root, watchOnly } from './docs/write.ts';
-import { openWorld, type World } from './world.ts';
+import { openWorld, type World, type WorldOptions } from './world.ts';
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const README = read('README.md');
@@ -232,14 +232,25 @@ describe.each(['8.4', '9.2'] as const)('the rights that README.md gives, on PVE 
     await world?.close();
     world = undefined;
   });
-  const open = async (token: string, config: Record<string, unknown> = {}) => {
+  const open = async (token: string, more: Partial<WorldOptions> = {}) => {
     const simulated = { ...demoWorld(pve), ...rightsOf(pve) };
-    world = await openWorld({ pve, token, config, simulator: { world: simulated } });
+    world = await openWorld({ pve, token, ...more, simulator: { world: simulated, ...more.simulator } });
     return world;
   };
+  /** Alice asks; whoever the card names says yes. */
+  const change = async (line: string, holds: string, command: string) => {
+    const { alice, oscar, becomes, settled } = world!;
+    await alice.says(line);
+    const own = (await alice.reads(holds, 'Needs: ')).includes('confirmation by alice');
+    await (own ? alice : oscar).clicks(own ? 'Run it' : 'Approve', holds);
+    await becomes('done', command);
+    await settled();
+  };
+  const refusedCalls = () =>
+    world!.simulator.requests.filter(({ status, method }) => (status ?? 0) >= 400 && method !== 'GET');
 
   test('are enough to look at everything, and change nothing', async () => {
-    const { vera, oscar, simulator } = await open('bascule@pve!watch', { readonly: true });
+    const { vera, oscar, simulator } = await open('bascule@pve!watch', { config: { readonly: true } });
     const looks: [string, string][] = [
       ['cluster status', 'off'],
       ['quorum', 'QUORATE 4/4'],
@@ -275,14 +286,7 @@ describe.each(['8.4', '9.2'] as const)('the rights that README.md gives, on PVE 
   });
 
   test('are enough for every change', async () => {
-    const { alice, oscar, becomes, simulator, guest, settled } = await open('bascule@pve!operate');
-    const change = async (line: string, holds: string, command: string) => {
-      await alice.says(line);
-      const own = (await alice.reads(holds, 'Needs: ')).includes('confirmation by alice');
-      await (own ? alice : oscar).clicks(own ? 'Run it' : 'Approve', holds);
-      await becomes('done', command);
-      await settled();
-    };
+    const { guest } = await open('bascule@pve!operate');
     await change('ct create hostname:hello node:ovh1 vmid:130', 'Create CT 130', 'ct create');
     expect(guest(130)?.running).toBe(true);
     await change('replication disable 130-0', '130-0', 'replication disable');
@@ -299,7 +303,25 @@ describe.each(['8.4', '9.2'] as const)('the rights that README.md gives, on PVE 
     await change('ct stop 120', 'Stop CT 120', 'ct stop');
     await change('ct destroy vmid:120 confirm:120', 'Destroy CT 120', 'ct destroy');
     expect(guest(120)).toBeUndefined();
-    expect(simulator.requests.filter(({ status, method }) => (status ?? 0) >= 400 && method !== 'GET')).toEqual([]);
+    expect(refusedCalls()).toEqual([]);
+  });
+
+  test('are enough for files in backups, scheduled snapshots and containers with people', async () => {
+    const ct = { replicateTo: ['ovh3', 'ovh1'] };
+    const ssh = { jump: { node: 'ovh1', host: 'gate.example.org' } };
+    const house = { ct, ssh, snapshots: [{ vmids: [104], keep: { daily: '5d' } }] };
+    const { oscar, simulator, guest } = await open('bascule@pve!operate', {
+      ssh: true,
+      cluster: { house },
+      simulator: { pbs: true },
+    });
+    await oscar.says('file versions vmid:103 path:/etc/nginx/nginx.conf');
+    await oscar.reads('/etc/nginx/nginx.conf in CT 103', 'pbs:');
+    await change('snapshot keep', 'make 1, delete 0', 'snapshot keep');
+    await change('ct create hostname:crew node:ovh1 vmid:131 person:@alice docker:yes', 'Create CT 131', 'ct create');
+    expect(guest(131)?.running).toBe(true);
+    expect(simulator.requests.filter(({ status }) => status === 403)).toEqual([]);
+    expect(refusedCalls()).toEqual([]);
   });
 });
 
