@@ -17,6 +17,7 @@ export function readArguments(argv: readonly string[]) {
         channel: { type: 'string' },
         cluster: { type: 'string' },
         script: { type: 'boolean' },
+        json: { type: 'boolean' },
         ansible: { type: 'string' },
         'public-key': { type: 'string' },
         vmids: { type: 'string' },

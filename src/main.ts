@@ -44,6 +44,7 @@ const USAGE = `bascule – chat-ops for Proxmox VE
   bascule policy check --config FILE          reads and validates the policies
   bascule policy explain 'ct destroy' --config FILE [--person ID] [--tag TAG] [--channel ID] [--cluster NAME]
                                               who may, and with whose yes; by role without --person
+  bascule replay FILE… [--json]               runs recorded answers through the watch: what it would post
   bascule config schema                       prints the JSON Schema of the config, for editors
 `;
 
@@ -269,6 +270,18 @@ async function main(argv: readonly string[]): Promise<void> {
       imagined: values,
     });
     return void process.stdout.write(`${told.join('\n')}\n`);
+  }
+  if (verb === 'replay') {
+    const { runReplay } = await import('./replay.ts');
+    process.exitCode = runReplay(
+      positionals.slice(1),
+      { json: values.json === true },
+      {
+        line: (text) => process.stdout.write(`${text}\n`),
+        complain: (text) => process.stderr.write(`${text}\n`),
+      },
+    );
+    return;
   }
   if (verb === 'config' && noun === 'schema') {
     const { z } = await import('zod');
