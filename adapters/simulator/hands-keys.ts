@@ -7,6 +7,7 @@ import { does } from './hands-guest.ts';
 import { Inside, kindWords } from './hands-inside.ts';
 import { nested, unnested } from './hands-jump.ts';
 import { checkedLines, keyLine, linesState, markedLines, merged, remarked, remarkedState } from './hands-keylines.ts';
+import { strictTroubles } from './hands-strict.ts';
 
 /** ct.keys.set, jump.keys.set. */
 
@@ -86,9 +87,19 @@ function ctSet(args: InCt, call: HandsCall): object {
   const now = keysNow(args, call);
   const text = foreign ? remarked(now.text, marker, foreign, lines) : merged(now.text, marker, lines);
   if (foreign === 'adopt') adoptedAll(args, text, lines);
-  if (text === now.text) return { vmid, user: name, changed: false, lines: lines.length };
-  if (text.length > limit) badInput(`the key file would grow beyond ${limit} bytes`);
   const { inside, folder, file } = now;
+  // One that is about to be replaced has the right mode afterwards.
+  const kept = text === now.text && inside.stat(file) ? [file] : [];
+  const told = { vmid, user: name, lines: lines.length, troubles: strictTroubles(inside, now.user, kept) };
+  if (text === now.text) return { ...told, changed: false };
+  if (text.length > limit) badInput(`the key file would grow beyond ${limit} bytes`);
+  if (!inside.stat(now.user.home))
+    fault(
+      'refused',
+      `the keys of ${name} in CT ${vmid} were not changed`,
+      `its home folder ${visible(now.user.home, 300)} is missing`,
+      `make it inside the container, owned by ${name}`,
+    );
   const as = ['runuser', '-u', name, '--'];
   const token = createHash('sha256').update(`${marker} ${call.hands.log.length}`).digest('hex').slice(0, 16);
   const fresh = `${folder}/.authorized_keys.${token}`;
@@ -98,7 +109,7 @@ function ctSet(args: InCt, call: HandsCall): object {
   inside.does([...as, 'chmod', '600', '--', fresh], '', () => {});
   inside.does([...as, 'mv', '-T', '-f', '--', fresh, file], '', () => inside.write(file, text, 0o600));
   if (!call.would) call.hands.happened('ct.keys.set', `${vmid}/${name}`);
-  return { vmid, user: name, changed: true, lines: lines.length, replaced: markedLines(now.text, marker).length };
+  return { ...told, changed: true, replaced: markedLines(now.text, marker).length };
 }
 
 /** The text of a jump account's key file, or the call ends. */

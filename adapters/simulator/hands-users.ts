@@ -5,6 +5,7 @@ import * as field from './hands-fields.ts';
 import { Inside } from './hands-inside.ts';
 import { keyFacts } from './hands-keylines.ts';
 import { keyFile } from './hands-keys.ts';
+import { strictTroubles } from './hands-strict.ts';
 
 /** ct.users, ct.user.ensure, ct.user.remove: accounts in the container's own passwd, shadow and group. */
 
@@ -36,7 +37,7 @@ function ctUsers({ vmid }: { vmid: number }, call: HandsCall): object {
 
 function toldUser(inside: Inside, user: Account, files: readonly string[]): object {
   const keys: object[] = [];
-  const troubles: string[] = [];
+  const troubles = strictTroubles(inside, user, files);
   for (const file of files) {
     const read = keyFile(inside, user, file);
     if ('text' in read) keys.push(...keyFacts(read.text).map((fact) => ({ ...fact, file: visible(file, 300) })));
