@@ -28,7 +28,9 @@ export const sshKeys = defineCommand({
       fail('not-found', {
         what: 'No keys were looked up',
         why: who ? `${who.name} has no GitHub login here` : `nobody here is called ${options.person ?? asker.name}`,
-        next: 'an admin adds github: to the person under people: in the config',
+        next: who
+          ? `${root}person add person:${who.id} github:… links them`
+          : `mention them, or use the name under people: in the config; ${root}whoami shows one's own`,
       });
     const found = await github.keys(who.github, { mayBeEmpty: true });
     // Whole fingerprints to compare with `ssh-keygen -lf`; a table would cut them.

@@ -327,7 +327,7 @@ describe('ct create with people, Docker and a script', () => {
     const run = { id: 'r-1', state: 'done', steps: [], left: [], approvedAt: NOW } as const;
     const done = command.result(plan, run);
     expect(done.lines?.join('\n')).toMatch(
-      /alice, bob can log in until Sun 2026-11-15 18:02 \S+, with sudo; sshd itself ends it then/,
+      /alice, bob can log in until Sun 2026-11-15 18:02 \S+, with sudo; sshd lets nobody in after that/,
     );
     expect(done.code).toContain('ssh -J bascule-jump@jump.example.org alice@10.1.0.100');
   });

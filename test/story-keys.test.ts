@@ -45,7 +45,7 @@ test('nobody by that name, nobody linked, nobody without a role', async () => {
   await world.oscar.says('ssh keys person:@nobody');
   await world.oscar.reads('No keys were looked up', 'nobody here is called @nobody');
   await world.oscar.says('ssh keys');
-  await world.oscar.reads('oscar has no GitHub login here', 'an admin adds github:');
+  await world.oscar.reads('oscar has no GitHub login here', 'person add person:oscar github:');
   await world.mallory.says('ssh keys person:@alice');
   await world.mallory.reads('ssh keys: not allowed');
   expect(github.asked).toEqual([]);

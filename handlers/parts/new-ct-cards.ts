@@ -118,7 +118,7 @@ function waysIn({ people, sudo, leaseSeconds }: Access, zone: string, { approved
     approvedAt === undefined
       ? `for ${span(leaseSeconds)} from the approval`
       : `until ${moment(approvedAt + leaseSeconds * 1000, zone)}`;
-  return `${names} can log in ${until}${sudo ? ', with sudo' : ''}; sshd itself ends it then`;
+  return `${names} can log in ${until}${sudo ? ', with sudo' : ''}; sshd lets nobody in after that`;
 }
 
 function loginLine(user: string, { jump }: Access, cidr: string): string {
