@@ -1,4 +1,15 @@
 import type { Watcher } from '../contracts/watch.ts';
+import { type BackupsMemory, backupsToLookAt, backupsWatcher } from './backups.ts';
 
-/** Everything but nodes, HA and quorum: MEANING-REST appends its watchers here (`as unknown as Watcher`). */
-export const restWatchers: readonly Watcher[] = [];
+/** Everything but nodes, HA and quorum, in the order it is told. */
+export const restWatchers: readonly Watcher[] = [backupsWatcher].map((one) => one as unknown as Watcher);
+
+/**
+ * Endpoints worth one GET now because of what was seen: logs of ended backups, of failing replications, the config of
+ * a guest that seems down. `parts`: the watchers' memories by name. Each is asked again only after a while.
+ */
+export function alsoLook(parts: Readonly<Record<string, object>>, at: number): string[] {
+  const of = <M>(watcher: { readonly name: string; readonly blank: M }) =>
+    (parts[watcher.name] as M | undefined) ?? watcher.blank;
+  return [...backupsToLookAt(of<BackupsMemory>(backupsWatcher), at)];
+}
