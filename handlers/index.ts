@@ -1,5 +1,12 @@
 import type { Automation } from '../src/contracts/automation.ts';
 import type { Command } from '../src/contracts/command.ts';
+import { alertAck } from './alert-ack.ts';
+import { alertList } from './alert-list.ts';
+import { alertShow } from './alert-show.ts';
+import { alertSilence } from './alert-silence.ts';
+import { alertSnooze } from './alert-snooze.ts';
+import { alertTest } from './alert-test.ts';
+import { alertUnsilence } from './alert-unsilence.ts';
 import { approvalList } from './approval-list.ts';
 import { approvalShow } from './approval-show.ts';
 import { auditShow } from './audit-show.ts';
@@ -59,6 +66,13 @@ import { whoami } from './whoami.ts';
 
 /** Everything that can be asked of the bot, sorted by name. */
 export const commands: readonly Command[] = [
+  alertAck,
+  alertList,
+  alertShow,
+  alertSilence,
+  alertSnooze,
+  alertTest,
+  alertUnsilence,
   approvalList,
   approvalShow,
   auditShow,

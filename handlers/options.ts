@@ -410,3 +410,55 @@ export const setup = option<string>({
       ? { value: text }
       : { problem: `${shown(text)} is not the name of a script: letters, digits, - and _` },
 });
+
+/** Id of an incident, as its card shows it. */
+export const incident = option<string>({
+  summary: 'Id of the incident, as its card shows it',
+  example: 'id:k3f9w',
+  completes: 'incident',
+  read: (text) =>
+    /^[a-z0-9]{4,40}$/i.test(text)
+      ? { value: text.toLowerCase() }
+      : { problem: `${shown(text)} is not the id of an incident` },
+});
+
+/** Seconds, or until the next morning. */
+export const snoozeFor = option<number | 'morning'>({
+  summary: 'How long: 1h, 30min, 2d, or until morning',
+  example: 'for:1h',
+  read: (text) => (text.toLowerCase() === 'morning' ? { value: 'morning' } : duration(60, 14 * 86_400)(text)),
+});
+
+/** Seconds. */
+export const silenceFor = option({
+  summary: 'How long; without it for good, which needs a reason and stays in the daily digest',
+  example: 'for:4h',
+  read: duration(60, 366 * 86_400),
+});
+
+export const reason = option<string>({
+  summary: 'Why, in a few words',
+  example: 'reason:"disk is being replaced"',
+  read: (text) =>
+    text.length <= 200 ? { value: text } : { problem: `the reason has ${text.length} characters, 200 are allowed` },
+});
+
+/** A kind of incident, as its card and `alert show` name it. */
+export const kind = option<string>({
+  summary: 'Kind of incident, for example backup-failed',
+  example: 'kind:backup-failed',
+  read: (text) =>
+    /^[a-z][a-z-]{2,49}$/.test(text.toLowerCase())
+      ? { value: text.toLowerCase() }
+      : { problem: `${shown(text)} is not a kind of incident` },
+});
+
+/** Id of a silence, as `alert list` shows it. */
+export const silence = option<string>({
+  summary: 'Id of the silence, as alert list shows it',
+  example: 'id:s7f3k2',
+  read: (text) =>
+    /^s[a-z0-9]{4,12}$/i.test(text)
+      ? { value: text.toLowerCase() }
+      : { problem: `${shown(text)} is not the id of a silence` },
+});

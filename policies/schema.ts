@@ -52,6 +52,9 @@ export const BUILT_IN_ACTIONS: readonly BuiltIn[] = [
   { action: 'ssh.grant', risk: 'disruptive', on: ANYTHING },
   { action: 'ssh.revoke', risk: 'routine', on: ANYTHING },
   { action: 'ssh.sync', risk: 'disruptive', on: ANYTHING },
+  { action: 'alert.ack', risk: 'control', on: ['Cluster'] },
+  { action: 'alert.snooze', risk: 'control', on: ['Cluster'] },
+  { action: 'alert.test', risk: 'control', on: ['Cluster'] },
   { action: 'readonly.on', risk: 'control', on: ['Bot', 'Cluster'] },
   { action: 'readonly.off', risk: 'control', on: ['Bot', 'Cluster'] },
 ];

@@ -8,15 +8,16 @@ import type { Github } from './contracts/github.ts';
 import type { HouseRules } from './contracts/house.ts';
 import type { Judge } from './contracts/policy.ts';
 import type { ShellConnection } from './contracts/shell.ts';
-import type { Store } from './contracts/store.ts';
+import type { Store, StoredOffer } from './contracts/store.ts';
 import { FrontDesk } from './desk.ts';
+import { Incidents } from './incidents/incidents.ts';
 import { LastCheck } from './last-check.ts';
 import type { Log } from './log.ts';
 import { Notices } from './notices.ts';
 import { Outbox } from './outbox.ts';
 import type { Habit } from './parse.ts';
 import { People } from './people.ts';
-import { Planning } from './planning.ts';
+import { Planning, rootOf } from './planning.ts';
 import { makeRegistry } from './registry.ts';
 import { Requests } from './requests.ts';
 import { Runner } from './runner.ts';
@@ -30,6 +31,8 @@ const STANDBY_TRY = 1000;
 /** No platform repeats a delivery for longer than hours; how long they are remembered, and how often the old ones go. */
 const DELIVERIES_KEPT = 7 * 24 * 3_600_000;
 const FORGETS = 3_600_000;
+/** How long resolved incidents are listed. */
+const INCIDENTS_KEPT = 90 * 24 * 3_600_000;
 
 export interface BotParts {
   readonly config: Config;
@@ -59,6 +62,7 @@ export class Bot {
   readonly runner: Runner;
   readonly outbox: Outbox;
   readonly automations: Automations;
+  readonly incidents: Incidents;
   readonly #parts: BotParts;
   readonly #telling: Telling;
   readonly #stop = new AbortController();
@@ -90,8 +94,20 @@ export class Bot {
     const { requests } = this;
     const { automations, habit, onBroken } = parts;
     const notices = new Notices({ config, store, outbox: this.outbox, clock });
-    const working = { ...looking, registry, planning, requests, notices, log };
-    this.desk = new FrontDesk({ ...working, habit });
+    const { outbox } = this;
+    const incidents = new Incidents({
+      config,
+      store,
+      outbox,
+      clock,
+      known: (command) => registry.commands.has(command),
+      nameOf: (id) => people.nameOf(id),
+      rootOf: (place) => rootOf(place, config),
+    });
+    this.incidents = incidents;
+    const working = { ...looking, registry, planning, requests, notices, incidents, log };
+    const stands = async (offer: StoredOffer) => (await incidents.stands(offer)) || notices.stands(offer);
+    this.desk = new FrontDesk({ ...working, notices: { stands }, habit });
     this.automations = new Automations({ ...working, automations, onBroken });
   }
 
@@ -111,6 +127,7 @@ export class Bot {
     for (const chat of chats) await chat.start(this.desk);
     await this.#telling.redraw();
     await this.outbox.resume();
+    await this.incidents.resume();
     await this.requests.expire();
     await this.requests.recount();
     await this.runner.wake();
@@ -126,9 +143,11 @@ export class Bot {
         await this.requests.recount();
         await this.runner.wake();
         this.automations.tick();
+        await this.incidents.tick();
         if (clock.now() - forgot >= FORGETS) {
           forgot = clock.now();
           await store.forgetDeliveries(forgot - DELIVERIES_KEPT);
+          await store.forgetIncidents(forgot - INCIDENTS_KEPT);
         }
       } catch (error) {
         onBroken(error);
@@ -145,6 +164,7 @@ export class Bot {
     await this.automations.stop();
     await this.runner.stop();
     await this.#ticking;
+    await this.incidents.settled();
     this.outbox.stop();
     await this.outbox.settled();
     await Promise.allSettled([...chats.map((chat) => chat.stop()), this.#parts.github.close()]);

@@ -66,6 +66,13 @@ export function makeCompleter(parts: DeskParts, contexts: Contexts): Completer {
         )
         .map((request) => ({ label: `${request.id} ${request.plan.title} (${request.state})`, value: request.id }));
     }
+    if (source === 'incident') {
+      const open = await contexts.alerts(person, query.place).list({ states: ['open'], limit: 50 });
+      return open.map(({ id, severity, news }) => ({
+        label: `${id} ${severity} ${news.at(-1)?.text.split('\n')[0] ?? ''}`.slice(0, 100),
+        value: id,
+      }));
+    }
     const bound = Object.entries(config.clusters).find(([, entry]) =>
       entry.channels.includes(query.place.channel),
     )?.[0];

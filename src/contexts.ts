@@ -2,6 +2,7 @@ import type { Place } from './contracts/chat.ts';
 import type { ClusterConnection, ClusterView, Guest } from './contracts/cluster.ts';
 import type { AskContext, Command, ReadContext, Records } from './contracts/command.ts';
 import { fail } from './contracts/failure.ts';
+import type { Alerts, Incident } from './contracts/incident.ts';
 import type { Person } from './contracts/people.ts';
 import type { Resource } from './contracts/policy.ts';
 import type { DeskParts } from './desk-parts.ts';
@@ -31,6 +32,28 @@ export class Contexts {
 
   records(person: Person, place: Place): Records {
     return this.#parts.planning.records(person, place);
+  }
+
+  /** Incidents of the clusters this person may see; one that is about guests, only where they may see one of them. */
+  alerts(person: Person, place: Place): Alerts {
+    const { incidents, judge, planning } = this.#parts;
+    const sees = (incident: Incident): boolean => {
+      const { cluster } = incident;
+      const scene = planning.scene(person, place, cluster);
+      const may = (action: string, resource: Resource) => judge.allows(question(scene, action, 'read', resource));
+      if (!may('cluster.see', { type: 'Cluster', cluster })) return false;
+      const guests = incidents.guestsOf(incident);
+      return guests.length === 0 || guests.some((guest) => may('guest.see', guest));
+    };
+    return {
+      list: async (filter) => (await incidents.list(filter)).filter(sees),
+      get: async (id) => {
+        const found = await incidents.get(id);
+        return sees(found) ? found : incidents.unknown(id);
+      },
+      card: (incident) => incidents.card(incident),
+      silences: (cluster) => incidents.silences(cluster),
+    };
   }
 
   read(command: Command, person: Person, place: Place, cluster: string | undefined): ReadContext {
@@ -79,6 +102,7 @@ export class Contexts {
       },
       github: { keys: (login, options) => github.keys(login, options) },
       books,
+      alerts: this.alerts(person, place),
       findPerson: finder(people, books, place.platform),
       people: () => everybody(people, books),
       house: planning.house(cluster ?? [...clusters.keys()][0] ?? ''),
@@ -97,6 +121,10 @@ export class Contexts {
       command.needsCluster === false || cluster === undefined
         ? ({ type: 'Bot' } as const)
         : ({ type: 'Cluster', cluster } as const);
+    if ('tell' in command) {
+      const where = { type: 'Cluster', cluster: cluster ?? '' } as const;
+      return judge.decide(question(scene, command.action, command.risk, where)).answer !== 'denied';
+    }
     // Judged per request: who might do it to a request of their own is told that there is such a command.
     if (command.risk === 'control') {
       const own = { cluster: cluster ?? '', id: '', requester: person.id, command: '', action: '', risk: 'routine' };

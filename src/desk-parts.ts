@@ -1,3 +1,4 @@
+import type { Incidents } from './incidents/incidents.ts';
 import type { Log } from './log.ts';
 import type { Habit } from './parse.ts';
 import type { Planning, PlanningParts } from './planning.ts';
@@ -10,5 +11,6 @@ export interface DeskParts extends PlanningParts {
   readonly log: Log;
   readonly planning: Planning;
   readonly requests: Requests;
+  readonly incidents: Incidents;
   readonly habit: Habit;
 }

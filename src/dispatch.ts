@@ -2,7 +2,7 @@ import { refusalCard } from './cards.ts';
 import type { Contexts } from './contexts.ts';
 import type { Card } from './contracts/card.ts';
 import type { Ask } from './contracts/chat.ts';
-import type { ChangeCommand, Command, ControlCommand, ReadCommand } from './contracts/command.ts';
+import type { AlertCommand, ChangeCommand, Command, ControlCommand, ReadCommand } from './contracts/command.ts';
 import { Failed, fail } from './contracts/failure.ts';
 import type { Person } from './contracts/people.ts';
 import type { NewAudit } from './contracts/store.ts';
@@ -36,6 +36,7 @@ export class Dispatch {
     const { command } = asked.parsed;
     if ('plan' in command) return this.#change(command, asked, root);
     if ('act' in command) return this.#control(command, asked, root);
+    if ('tell' in command) return this.#alert(command, asked, root);
     return this.#read(command, asked, root);
   }
 
@@ -152,6 +153,48 @@ export class Dispatch {
       }),
     );
   }
+
+  /** One click: it changes only our own incident. Judged on the cluster the incident is of. */
+  async #alert(command: AlertCommand, asked: Asked, root: string): Promise<void> {
+    sure(command.name, asked.doubt);
+    const { clock, incidents, judge, planning, store } = this.#parts;
+    const { ask, person } = asked;
+    const values = checkOptions(asked.parsed, root);
+    const named = command.incident === undefined ? undefined : String(values[command.incident] ?? '');
+    const incident = named === undefined ? undefined : await this.#contexts.alerts(person, ask.place).get(named);
+    const cluster = incident?.cluster ?? asked.cluster ?? '';
+    const scene = planning.scene(person, ask.place, cluster);
+    const verdict = judge.decide(question(scene, command.action, command.risk, { type: 'Cluster', cluster }));
+    const body = { command: command.name, options: asked.parsed.options, cluster, actor: { ...ask.actor } };
+    const entry: NewAudit = {
+      at: clock.now(),
+      id: incident?.id ?? `${ask.actor.platform}:${ask.delivery}`,
+      kind: verdict.answer === 'allowed' ? 'control' : 'refused',
+      who: person.id,
+      body: { ...body, policies: verdict.policies },
+    };
+    await store.audit([entry]);
+    if (verdict.answer !== 'allowed') return void (await ask.reply(refusalCard(command.name, verdict, asked.doubt)));
+    const one = () => incident ?? noIncident(command.name);
+    const card = await command.tell(values as never, {
+      ...this.#contexts.ask(person, ask.place, cluster),
+      cluster,
+      get incident() {
+        return one();
+      },
+      hands: {
+        acknowledge: async () => incidents.acknowledge(one().id, person.id),
+        snooze: async (until, reason) => incidents.snooze(one().id, person.id, until, reason),
+      },
+      test: (severity) => incidents.test(cluster, severity, person.id),
+    });
+    // Whoever pressed is told; the incident's own card tells everybody else.
+    await ask.reply(asked.pressed ? { ...card, private: true } : card);
+  }
+}
+
+function noIncident(what: string): never {
+  return fail('internal', { what: `${what} was not run`, why: 'it names no incident', next: 'please report this' });
 }
 
 /** A control command was judged for one request and can reach no other. */

@@ -80,6 +80,7 @@ function answer(
 ): Verdict {
   const scene = { ...place, person: { id, name: called, roles, accounts: {} } };
   const ask = (resource: Resource, early: boolean) => judge.decide(question(scene, action, risk, resource, { early }));
+  if (risk === 'control' && action.startsWith('alert.')) return ask({ type: 'Cluster', cluster }, false);
   if (risk === 'control')
     return ask(requestResource({ cluster, id: '', requester: 'another', command: name, action, risk }), false);
   const first = ask({ type: 'Cluster', cluster }, true);

@@ -54,7 +54,7 @@ export class Notices {
 const noticeKey = (cluster: string, key: string, n: number): string => `notice/${cluster}/${key}/${n}`;
 
 /** The same for the same button of the same notice, so that a restart makes no second one. */
-function storedOffer(cluster: string, notice: string, { command, options }: Offer): Omit<StoredOffer, 'at'> {
+export function storedOffer(cluster: string, notice: string, { command, options }: Offer): Omit<StoredOffer, 'at'> {
   const print = createHash('sha256')
     .update(canonical([cluster, notice, command, options]))
     .digest('hex');

@@ -22,6 +22,13 @@ describe('the menu', () => {
     const names = commands.map((command) => command.name);
     expect(names).toEqual([...new Set(names)].sort());
     expect(names).toEqual([
+      'alert ack',
+      'alert list',
+      'alert show',
+      'alert silence',
+      'alert snooze',
+      'alert test',
+      'alert unsilence',
       'approval list',
       'approval show',
       'audit show',

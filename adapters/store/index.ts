@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import type { BookEntry } from '../../src/contracts/books.ts';
 import type { Card } from '../../src/contracts/card.ts';
 import type { Place, Posted } from '../../src/contracts/chat.ts';
+import type { Incident, IncidentFilter } from '../../src/contracts/incident.ts';
 import type { RequestState, Vote } from '../../src/contracts/records.ts';
 import {
   LostLead,
@@ -15,6 +16,7 @@ import {
 } from '../../src/contracts/store.ts';
 import * as books from './books.ts';
 import { append, firstBrokenLink, toEntry } from './chain.ts';
+import * as incidents from './incidents.ts';
 import * as journal from './journal.ts';
 import * as messages from './messages.ts';
 import { migrate } from './migrations.ts';
@@ -262,6 +264,34 @@ export class SqlStore implements Store {
 
   due(schedule: string) {
     return books.due(this.#db, schedule);
+  }
+
+  incidents(filter: IncidentFilter) {
+    return incidents.incidents(this.#db, filter);
+  }
+
+  incident(id: string) {
+    return incidents.incident(this.#db, id);
+  }
+
+  async saveIncident(incident: Incident): Promise<void> {
+    await this.#asLeader((tx) => incidents.saveIncident(tx, incident));
+  }
+
+  async forgetIncidents(before: number): Promise<void> {
+    await this.#asLeader((tx) => incidents.forgetIncidents(tx, before));
+  }
+
+  watchMemory(cluster: string) {
+    return watch.watchMemory(this.#db, cluster);
+  }
+
+  async saveWatch(cluster: string, stored: StoredWatch): Promise<void> {
+    await this.#asLeader((tx) => watch.saveWatch(tx, cluster, stored));
+  }
+
+  async newsTaken(cluster: string): Promise<void> {
+    await this.#asLeader((tx) => watch.newsTaken(tx, cluster));
   }
 
   async setting(name: string) {

@@ -151,7 +151,28 @@ const second: Migration = async (db) => {
     .execute();
 };
 
-const MIGRATIONS: readonly Migration[] = [first, second];
+/** What the watch remembers of each cluster, and its incidents. */
+const third: Migration = async ({ schema }) => {
+  await schema
+    .createTable('watch_memory')
+    .addColumn('cluster', 'text', (c) => c.primaryKey())
+    .addColumn('at', 'bigint', (c) => c.notNull())
+    .addColumn('memory_json', 'text', (c) => c.notNull())
+    .addColumn('untaken_json', 'text', (c) => c.notNull())
+    .execute();
+  await schema
+    .createTable('incidents')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('cluster', 'text', (c) => c.notNull())
+    .addColumn('state', 'text', (c) => c.notNull())
+    .addColumn('opened_at', 'bigint', (c) => c.notNull())
+    .addColumn('changed_at', 'bigint', (c) => c.notNull())
+    .addColumn('incident_json', 'text', (c) => c.notNull())
+    .execute();
+  await schema.createIndex('incidents_by_state').on('incidents').columns(['state', 'cluster', 'changed_at']).execute();
+};
+
+const MIGRATIONS: readonly Migration[] = [first, second, third];
 
 /** Advisory lock of the process that migrates; not the leader's. */
 const MIGRATION_LOCK = 0x6261_736d; // "basm"

@@ -76,6 +76,15 @@ export interface Tables {
   books: { shelf: string; key: string; value_json: string; run: string; at: number };
   offers: { ref: string; notice: string; cluster: string; command: string; options_json: string; at: number };
   schedules: { name: string; due: number };
+  watch_memory: { cluster: string; at: number; memory_json: string; untaken_json: string };
+  incidents: {
+    id: string;
+    cluster: string;
+    state: string;
+    opened_at: number;
+    changed_at: number;
+    incident_json: string;
+  };
 }
 
 /** As both databases hold it: PostgreSQL takes no NUL, and UTF-8 has no lone surrogates. */

@@ -72,7 +72,11 @@ export type Grant = z.infer<typeof grantSchema>;
 export const grantKey = (cluster: string, vmid: number, user: string): string => `${cluster}/${vmid}/${user}`;
 
 /** Reads every entry of a shelf. Throws internal when one is not what this Bascule writes. */
-export async function readShelf<T>(books: Books, shelf: string, schema: z.ZodType<T>): Promise<readonly T[]> {
+export async function readShelf<T>(
+  books: Pick<Books, 'entries'>,
+  shelf: string,
+  schema: z.ZodType<T>,
+): Promise<readonly T[]> {
   return (await books.entries(shelf)).map(({ key, value }) => {
     const read = schema.safeParse(value);
     if (read.success) return read.data;

@@ -6,14 +6,16 @@ import type { Clock } from './clock.ts';
 import type { ClusterView, Guest } from './cluster.ts';
 import type { Github } from './github.ts';
 import type { HouseRules } from './house.ts';
+import type { AlertHands, Alerts, Incident, TestSent } from './incident.ts';
 import type { Person } from './people.ts';
 import type { Plan } from './plan.ts';
 import type { AuditEntry, RequestRecord, RunRecord } from './records.ts';
 import type { NodeView } from './shell.ts';
+import type { Severity } from './watch.ts';
 
 /**
  * read: looks only. routine, disruptive, destructive: changes a cluster, by rising harm.
- * control: changes only our own requests and runs (cancel, withdraw); never touches a cluster.
+ * control: changes only our own requests, runs and incidents (cancel, withdraw, acknowledge); never touches a cluster.
  */
 export type Risk = 'read' | 'routine' | 'disruptive' | 'destructive' | 'control';
 
@@ -30,6 +32,8 @@ export type CompletionSource =
   /** Of the guest in the option `vmid`. */
   | 'snapshot'
   | 'request'
+  /** Open ones. */
+  | 'incident'
   | 'person'
   /** Folders and files of the guest in the option `vmid`, where a node can be asked. */
   | 'path'
@@ -96,7 +100,19 @@ export interface ControlCommand<O extends Options = Options> extends Described<O
   act(options: Values<O>, context: ControlContext): Promise<Card>;
 }
 
-export type Command<O extends Options = Options> = ReadCommand<O> | ChangeCommand<O> | ControlCommand<O>;
+/** Changes one of our own incidents, or speaks where they are told; policy is asked about the cluster. */
+export interface AlertCommand<O extends Options = Options> extends Described<O> {
+  readonly risk: 'control';
+  /** The option that holds the incident's id; without one it acts on the cluster's alerts as such. */
+  readonly incident?: keyof O & string;
+  tell(options: Values<O>, context: AlertContext): Promise<Card>;
+}
+
+export type Command<O extends Options = Options> =
+  | ReadCommand<O>
+  | ChangeCommand<O>
+  | ControlCommand<O>
+  | AlertCommand<O>;
 
 export interface AskContext {
   readonly asker: Person;
@@ -123,6 +139,8 @@ export interface ReadContext extends AskContext {
   /** Looking at the nodes of this cluster; every method throws where there is no SSH access. */
   readonly nodes: NodeView;
   readonly books: Books;
+  /** Incidents of the clusters and about the guests the asker may see. */
+  readonly alerts: Alerts;
   findPerson: FindPerson;
   /** Everybody listed or linked. */
   people(): Promise<readonly { readonly id: string; readonly name: string; readonly github?: string }[]>;
@@ -178,6 +196,15 @@ export interface ControlContext extends AskContext {
   readonly github: Pick<Github, 'keys' | 'signer'>;
 }
 
+export interface AlertContext extends AskContext {
+  readonly cluster: string;
+  /** Throws when the command names no incident. */
+  readonly incident: Incident;
+  readonly hands: AlertHands;
+  /** Posts a test alert wherever a real one of that severity would go. */
+  test(severity: Severity): Promise<readonly TestSent[]>;
+}
+
 /** Reading what the bot remembers; only what the asker may see. */
 export interface Records {
   requests(filter: {
@@ -195,6 +222,7 @@ export interface Records {
 export function defineCommand<O extends Options>(command: ReadCommand<O>): ReadCommand<O>;
 export function defineCommand<O extends Options>(command: ChangeCommand<O>): ChangeCommand<O>;
 export function defineCommand<O extends Options>(command: ControlCommand<O>): ControlCommand<O>;
+export function defineCommand<O extends Options>(command: AlertCommand<O>): AlertCommand<O>;
 export function defineCommand(command: unknown): unknown {
   return command;
 }

@@ -1,13 +1,15 @@
 import type { BookEntry } from './books.ts';
 import type { Card } from './card.ts';
 import type { Place, Posted } from './chat.ts';
+import type { IncidentRows } from './incident.ts';
 import type { AuditEntry, RequestRecord, RequestState, StepRecord, Vote } from './records.ts';
+import type { WatchRows } from './watch.ts';
 
 /**
  * What the bot remembers. Every verb is one transaction, and audit entries go into the same transaction as the
  * change they tell about. Verbs marked (leader) throw {@link LostLead} when another process leads by now.
  */
-export interface Store {
+export interface Store extends IncidentRows, WatchRows {
   readonly kind: 'sqlite' | 'postgres';
   /**
    * Becomes the one process that runs things, or resolves undefined when another one is. `lost` is called once

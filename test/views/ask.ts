@@ -18,6 +18,7 @@ import type {
 import { Failed, type Failure } from '../../src/contracts/failure.ts';
 import type { Github } from '../../src/contracts/github.ts';
 import type { HouseRules } from '../../src/contracts/house.ts';
+import type { Alerts } from '../../src/contracts/incident.ts';
 import type { Person } from '../../src/contracts/people.ts';
 import type { Plan } from '../../src/contracts/plan.ts';
 import type { NodeView } from '../../src/contracts/shell.ts';
@@ -108,9 +109,16 @@ export interface Around {
   readonly books?: Books;
   readonly github?: Pick<Github, 'keys'>;
   readonly findPerson?: FindPerson;
+  readonly alerts?: Alerts;
   readonly people?: Awaited<ReturnType<PlanContext['people']>>;
 }
 
+const noAlerts: Alerts = {
+  list: async () => [],
+  get: async (id) => Promise.reject(new Error(`no incident ${id}`)),
+  card: ({ id }) => ({ title: id, tone: 'plain' }),
+  silences: async () => [],
+};
 const noBooks: Books = { entries: async () => [], entry: async () => undefined };
 const noGithub: Pick<Github, 'keys'> = { keys: () => Promise.reject(new Error('no GitHub in this view')) };
 const nobody: FindPerson = async () => undefined;
@@ -179,6 +187,7 @@ export async function answerOf(
     people: async () => around.people ?? [],
     nodes: around.nodes ?? fakeNodes([]),
     books: around.books ?? noBooks,
+    alerts: around.alerts ?? noAlerts,
     asker: around.asker ?? alice,
     clock,
     root: '/pve ',
