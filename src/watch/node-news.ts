@@ -125,9 +125,8 @@ function textOf(saying: Saying, name: string, node: NodeMemory, trouble: NodeTro
 
 function sayStalled(saying: Saying, name: string, node: NodeMemory, trouble: NodeTrouble): void {
   const services = Object.values(saying.memory.services).filter((service) => service.node === name);
-  const fencing = services.length
-    ? services.some(({ crm }) => crm === 'fence')
-    : node.state === 'fence' && node.stateAt === saying.at;
+  const held = services.some(({ crm }) => crm === 'fence') || (services.length === 0 && node.state === 'fence');
+  const fencing = trouble.fencedAt === undefined && held;
   const { at } = saying;
   if (trouble.stalledSince === undefined) {
     if (!fencing || trouble.fenceSince === undefined || at - trouble.fenceSince <= FENCE_STALLED) return;

@@ -72,7 +72,8 @@ function seeQuorum(memory: QuorumMemory, observation: Observation, say: Say): vo
   if (quorate !== false) return;
   memory.since ??= at;
   if (!memory.said.includes(via)) memory.said = [...memory.said, via].sort();
-  const most = memory.members.length > 0 && memory.said.length > memory.members.length / 2;
+  const members = memory.said.filter((node) => memory.members.includes(node));
+  const most = members.length > memory.members.length / 2;
   if (memory.lost || (!most && at - memory.since < ALONE)) return;
   memory.lost = { startedAt: memory.since };
   say({

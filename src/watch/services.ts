@@ -60,6 +60,7 @@ function startMove(saying: Saying, row: ServiceRow, service: ServiceMemory): voi
   const stopped = (row.request ?? 'started') === 'stopped' || row.request === 'disabled';
   if (dead && node.mode !== 'maintenance') {
     const trouble = openLost(saying, from);
+    if (trouble.kind === 'node-lost') trouble.fencedAt ??= memory.master?.stamp ?? at;
     if (stopped) {
       trouble.movedStopped.push(guestOf(sid, world));
       delete service.move;
@@ -68,7 +69,6 @@ function startMove(saying: Saying, row: ServiceRow, service: ServiceMemory): voi
     const move = failoverMove(saying, sid, from, to);
     trouble.moved += 1;
     trouble.confirmed = true;
-    if (trouble.kind === 'node-lost') trouble.fencedAt ??= move.fencedAt ?? at;
     trouble.rescue.push(...(move.rescue ?? []));
     service.move = move;
     sayFailover(saying, sid, move);
