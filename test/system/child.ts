@@ -6,12 +6,13 @@ import { systemClock } from '../../src/clock.ts';
 import type { Clock } from '../../src/contracts/clock.ts';
 import type { Store } from '../../src/contracts/store.ts';
 import { makeLog } from '../../src/log.ts';
-import { assemble } from '../../src/main.ts';
+import { assemble, connectShells } from '../../src/main.ts';
 import { configSchema } from '../../src/settings.ts';
 
 /**
  * The whole bot in a process of its own, to be killed. Argument: a JSON config file. With KILL_AT=n and
- * KILL_WHEN=before|after it kills itself, as `kill -9` would, around its n-th journal write.
+ * KILL_WHEN=before|after it kills itself, as `kill -9` would, around its n-th journal write, with KILL_FROM=request
+ * counted from the newest request on: what an earlier process left is brought to its end first.
  * Prints `ready` once it leads and its chat is connected, `standby` when another process leads.
  */
 const config = configSchema.parse(JSON.parse(readFileSync(process.argv[2]!, 'utf8')));
@@ -31,18 +32,26 @@ function killing(store: Store): Store {
     // The signal is delivered before anything else of this process runs.
     return Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0) as never;
   };
-  const journal = new Set<PropertyKey>(['move', 'lock', 'writeStep']);
+  const fromRequest = process.env.KILL_FROM === 'request';
+  let armed = !fromRequest;
+  const journal = new Set<PropertyKey>(['move', 'lock', 'writeStep', 'writeBook']);
   return new Proxy(store, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;
       if (typeof value !== 'function') return value;
+      if (name === 'createRequest' && fromRequest)
+        return (...args: unknown[]) => {
+          writes = 0;
+          armed = true;
+          return value.apply(target, args);
+        };
       if (!journal.has(name)) return value.bind(target);
       return async (...args: unknown[]) => {
         writes += 1;
         const mine = writes;
-        if (mine === killAt && !killAfter) die();
+        if (armed && mine === killAt && !killAfter) die();
         const result = await value.apply(target, args);
-        if (mine === killAt && killAfter) die();
+        if (armed && mine === killAt && killAfter) die();
         process.stdout.write(`write ${mine} ${String(name)}\n`);
         return result;
       };
@@ -75,6 +84,8 @@ const bot = assemble({
   chats: [chat],
   store: killing(store),
   clusters,
+  // What the network may take is real time.
+  shells: connectShells(config, clock, log, systemClock),
   clock,
   log,
   onBroken: (error) => {

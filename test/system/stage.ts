@@ -3,11 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { nodeProgramSha256 } from '../../adapters/shell/node/program.ts';
 import { type Simulator, startSimulator } from '../../adapters/simulator/index.ts';
-import { openStore } from '../../adapters/store/index.ts';
-import type { RequestRecord } from '../../src/contracts/records.ts';
+import { openStore, type SqlStore } from '../../adapters/store/index.ts';
+import type { BookEntry } from '../../src/contracts/books.ts';
+import type { AuditEntry, RequestRecord } from '../../src/contracts/records.ts';
+import { type GithubPlatform, githubPlatform } from '../platforms/github.ts';
+import { ed25519 } from '../platforms/github-keys.ts';
 import { type FakeSlack, startSlack } from '../platforms/slack.ts';
-import { OPS, PEOPLE } from '../world.ts';
+import { OPS, PEOPLE, shellOf } from '../world.ts';
 
 /** A cluster and a Slack that stay, and bots in processes of their own that come and go. */
 export interface Stage {
@@ -19,8 +23,8 @@ export interface Stage {
   bot(store: StoreConfig, env?: Readonly<Record<string, string>>): Promise<BotProcess>;
   says(who: keyof typeof PEOPLE, text: string): Promise<void>;
   clicks(who: keyof typeof PEOPLE, label: string, holding: string): Promise<void>;
-  /** The text of all messages Alice sees in #ops. */
-  seen(): string[];
+  /** The text of all messages that Alice, or somebody else, sees in #ops. */
+  seen(who?: keyof typeof PEOPLE): string[];
   close(): Promise<void>;
 }
 
@@ -36,8 +40,16 @@ export interface BotProcess {
   kill(): Promise<void>;
 }
 
-export async function openStage(taskMs = 60): Promise<Stage> {
-  const simulator = await startSimulator({ pve: '9.2', taskMs });
+/** `strangers`: nodes over SSH, containers with a past, and so many people `p1`, `p2` … whose GitHub login is `p1-hub` … */
+export async function openStage(taskMs = 60, strangers = 0): Promise<Stage> {
+  const simulator = await startSimulator({
+    pve: '9.2',
+    taskMs,
+    ...(strangers > 0 ? { speed: 0, past: true, ssh: { programSha256: nodeProgramSha256() } } : {}),
+  });
+  const github = strangers > 0 ? await githubPlatform(() => Date.now()) : undefined;
+  const names = Array.from({ length: strangers }, (_, n) => `p${n + 1}`);
+  for (const name of names) github?.person(`${name}-hub`, ed25519(name));
   const slack = await startSlack();
   slack.clock.freeze();
   const folder = mkdtempSync(join(tmpdir(), 'bascule-stage-'));
@@ -49,7 +61,8 @@ export async function openStage(taskMs = 60): Promise<Stage> {
     folder,
     async bot(store, env = {}) {
       const file = join(folder, `config-${started.length}.json`);
-      writeFileSync(file, JSON.stringify(configFor(simulator, slack, store)));
+      const config = configFor(simulator, slack, store);
+      writeFileSync(file, JSON.stringify(github ? withNodes(config, simulator, github, names) : config));
       const bot = launch(file, env);
       started.push(bot);
       await Promise.race([bot.prints('ready'), bot.ended]);
@@ -66,10 +79,12 @@ export async function openStage(taskMs = 60): Promise<Stage> {
       await slack.waitFor(() => message() !== undefined);
       await user(who).clicks(message()!, label).acked();
     },
-    seen: () => slack.messages(OPS, { as: PEOPLE.alice.slack }).map((message) => slack.visibleText(message)),
+    seen: (who = 'alice') =>
+      slack.messages(OPS, { as: PEOPLE[who].slack }).map((message) => slack.visibleText(message)),
     async close() {
       await Promise.all(started.map((bot) => bot.kill()));
       await slack.stop();
+      await github?.close();
       await simulator.close();
       rmSync(folder, { recursive: true, force: true });
     },
@@ -91,6 +106,31 @@ function configFor(simulator: Simulator, slack: FakeSlack, store: StoreConfig) {
       Object.entries(PEOPLE).map(([name, { slack: id, roles }]) => [name, { slack: id, roles }]),
     ),
     store,
+  };
+}
+
+function withNodes(
+  config: ReturnType<typeof configFor>,
+  simulator: Simulator,
+  { apiUrl, webUrl, token }: GithubPlatform,
+  names: readonly string[],
+) {
+  const { off } = config.clusters;
+  const people = names.map((name) => [
+    name,
+    { slack: `U000${name.toUpperCase()}`, roles: ['viewer'], github: `${name}-hub` },
+  ]);
+  return {
+    ...config,
+    clusters: {
+      off: {
+        ...off,
+        shell: shellOf(simulator),
+        house: { ...off.house, ssh: { jump: { node: 'ovh1', host: 'gate.example.org' } } },
+      },
+    },
+    people: { ...config.people, ...Object.fromEntries(people) },
+    github: { apiUrl, webUrl, token },
   };
 }
 
@@ -140,17 +180,28 @@ function launch(file: string, env: Readonly<Record<string, string>>): BotProcess
 }
 
 /** Reads a store from outside while its bot runs or lies dead. Only for looking: it takes no lead. */
-export async function lookInto(
-  store: StoreConfig,
-): Promise<{ requests(): Promise<readonly RequestRecord[]>; close(): Promise<void> }> {
+export async function lookInto(store: StoreConfig): Promise<{
+  requests(): Promise<readonly RequestRecord[]>;
+  audit(id: string): Promise<readonly AuditEntry[]>;
+  book(shelf: string): Promise<readonly BookEntry[]>;
+  close(): Promise<void>;
+}> {
   if ('file' in store) {
     const { openSqlite } = await import('../../adapters/store/sqlite.ts');
     const { SqlStore } = await import('../../adapters/store/index.ts');
     const open = new SqlStore('sqlite', openSqlite(store.file), async () => undefined);
-    return { requests: () => open.requests({ limit: 500 }), close: () => open.close() };
+    return looking(open);
   }
-  const open = await openStore(store);
-  return { requests: () => open.requests({ limit: 500 }), close: () => open.close() };
+  return looking(await openStore(store));
+}
+
+function looking(open: SqlStore) {
+  return {
+    requests: () => open.requests({ limit: 500 }),
+    audit: (id: string) => open.auditOf(id),
+    book: (shelf: string) => open.bookEntries(shelf),
+    close: () => open.close(),
+  };
 }
 
 /** Polls until `condition` holds; the limit is a safety net, far beyond what is expected. */
