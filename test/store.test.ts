@@ -10,8 +10,10 @@ import { openPostgres } from '../adapters/store/postgres.ts';
 import type { Tables } from '../adapters/store/schema.ts';
 import { openSqlite } from '../adapters/store/sqlite.ts';
 import type { BookEntry } from '../src/contracts/books.ts';
+import type { Incident } from '../src/contracts/incident.ts';
 import type { RequestRecord, RequestState, Vote } from '../src/contracts/records.ts';
 import { LostLead, type NewAudit, type StoredOffer, type StoredStep } from '../src/contracts/store.ts';
+import type { News } from '../src/contracts/watch.ts';
 import { startPostgres } from './postgres.ts';
 
 const postgres = await startPostgres();
@@ -178,9 +180,10 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
 
     test('a store that a newer Bascule wrote is refused and not changed', async () => {
       await store.close();
+      const { rows } = await raw((db) => sql<{ version: number }>`select version from schema_version`.execute(db));
       await raw((db) => sql`update schema_version set version = 99 where one = 1`.execute(db));
       await expect(ground.open()).rejects.toThrow(/schema version 99.*start the newer Bascule again/);
-      await raw((db) => sql`update schema_version set version = 2 where one = 1`.execute(db));
+      await raw((db) => sql`update schema_version set version = ${rows[0]!.version} where one = 1`.execute(db));
       store = await ground.open();
     });
 
@@ -523,10 +526,78 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
         expect(await upgraded.lock('r2', ['guest/off/112'])).toBe('r1');
         expect(await upgraded.bookEntries('links')).toEqual([]);
         expect(await upgraded.brokenLink()).toBeUndefined();
+        expect(await upgraded.watchMemory('off')).toBeUndefined();
+        await upgraded.saveWatch('off', { at: 1, memory: {}, untaken: [] });
+        expect(await upgraded.incidents({})).toEqual([]);
       } finally {
         await upgraded?.close();
         older.clear();
       }
+    });
+
+    describe('the watch', () => {
+      const lost: News = {
+        kind: 'node-lost',
+        severity: 'critical',
+        cluster: 'off',
+        incident: 'node/ovh2',
+        phase: 'opens',
+        node: 'ovh2',
+        text: 'ovh2 lost \u0000 \ud800 "é"',
+      };
+
+      test('memory and the news that came of it are one write; taken, the news are gone and the memory stays', async () => {
+        expect(await store.watchMemory('off')).toBeUndefined();
+        await store.saveWatch('off', { at: 1000, memory: { seen: { ovh2: 1 } }, untaken: [lost] });
+        await store.saveWatch('lab', { at: 1000, memory: {}, untaken: [lost] });
+        await reopen();
+        expect(await store.watchMemory('off')).toEqual({ at: 1000, memory: { seen: { ovh2: 1 } }, untaken: [lost] });
+        await store.newsTaken('off');
+        expect(await store.watchMemory('off')).toEqual({ at: 1000, memory: { seen: { ovh2: 1 } }, untaken: [] });
+        await store.saveWatch('off', { at: 1_800_000_000_000, memory: { seen: {} }, untaken: [] });
+        expect(await store.watchMemory('off')).toEqual({ at: 1_800_000_000_000, memory: { seen: {} }, untaken: [] });
+        expect((await store.watchMemory('lab'))?.untaken).toEqual([lost]);
+      });
+
+      const incident = (id: string, more: Partial<Incident> = {}): Incident => ({
+        id,
+        cluster: 'off',
+        key: `node/${id}`,
+        kind: 'node-lost',
+        severity: 'critical',
+        state: 'open',
+        openedAt: 1000,
+        changedAt: 1000,
+        news: [lost],
+        reminders: 0,
+        flaps: 0,
+        ...more,
+      });
+
+      test('incidents are found by cluster, state and age, newest first, and the old resolved ones are forgotten', async () => {
+        const over = { state: 'resolved', resolvedAt: 2000, changedAt: 2000 } as const;
+        const rows = [
+          incident('a1'),
+          incident('b2', { openedAt: 3000, changedAt: 3000 }),
+          incident('c3', over),
+          incident('d4', { cluster: 'lab' }),
+        ];
+        for (const row of rows) await store.saveIncident(row);
+        await reopen();
+        const ids = async (filter: Parameters<SqlStore['incidents']>[0]) =>
+          (await store.incidents(filter)).map(({ id }) => id);
+        expect(await store.incident('a1')).toEqual(rows[0]);
+        expect(await store.incident('nope')).toBeUndefined();
+        expect((await ids({}))[0]).toBe('b2');
+        expect((await ids({})).toSorted()).toEqual(['a1', 'b2', 'c3', 'd4']);
+        expect(await ids({ cluster: 'off', states: ['open'] })).toEqual(['b2', 'a1']);
+        expect(await ids({ cluster: 'off', since: 2000 })).toEqual(['b2', 'c3']);
+        expect(await ids({ limit: 1 })).toEqual(['b2']);
+        await store.saveIncident(incident('a1', { ...over, severity: 'warning' }));
+        expect(await store.incident('a1')).toMatchObject({ state: 'resolved', severity: 'warning' });
+        await store.forgetIncidents(2001);
+        expect((await ids({})).toSorted()).toEqual(['b2', 'd4']);
+      });
     });
 
     describe('the audit chain', () => {

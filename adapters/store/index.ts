@@ -14,6 +14,7 @@ import {
   type StoredOffer,
   type StoredStep,
 } from '../../src/contracts/store.ts';
+import type { StoredWatch } from '../../src/contracts/watch.ts';
 import * as books from './books.ts';
 import { append, firstBrokenLink, toEntry } from './chain.ts';
 import * as incidents from './incidents.ts';
@@ -25,6 +26,7 @@ import * as requests from './requests.ts';
 import { Taken } from './requests.ts';
 import { type Tables, text } from './schema.ts';
 import { holdFile, openSqlite } from './sqlite.ts';
+import * as watch from './watch.ts';
 
 type Tx = Transaction<Tables>;
 type Hold = (lost: (why: string) => void) => Promise<{ release(): void | Promise<void> } | undefined>;

@@ -220,3 +220,24 @@ export interface WatchLimits {
   readonly replicationMisses: number;
   readonly replicationSeconds: number;
 }
+
+/** What is remembered of a cluster, and the news that came of it and that nobody has taken yet. */
+export interface StoredWatch {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Plain JSON. */
+  readonly memory: object;
+  readonly untaken: readonly News[];
+}
+
+/**
+ * What the store does for the watch: each verb is one transaction. News are stored together with the memory they came
+ * of, so that a killed process neither loses them nor finds them anew; whoever takes them must bear the same ones twice.
+ */
+export interface WatchRows {
+  watchMemory(cluster: string): Promise<StoredWatch | undefined>;
+  /** (leader) Writes the row whole. */
+  saveWatch(cluster: string, stored: StoredWatch): Promise<void>;
+  /** (leader) Everything untaken was taken. */
+  newsTaken(cluster: string): Promise<void>;
+}
