@@ -23,7 +23,7 @@ export function incidentCard(incident: Incident, scene: CardScene): Card {
   return {
     ...body,
     tone: toneOf(incident),
-    lines: [...(body.lines ?? []), ...stateLines(incident, scene)],
+    lines: [...new Set([...(body.lines ?? []), ...stateLines(incident, scene)])],
     footer: footerOf(incident, scene),
   };
 }
@@ -157,14 +157,12 @@ function helpful(incident: Incident): readonly Offer[] {
   if (rescue.length > 0) return rescue;
   if (/^backup-(partial|failed|aborted|node-died|too-old)$/.test(incident.kind)) {
     const vmids = [...new Set(open.flatMap(badGuests).map(({ vmid }) => vmid))];
-    return vmids
-      .slice(0, 3)
-      .map((vmid) => ({
-        label: `Retry ${vmid}`,
-        style: 'primary',
-        command: 'backup run',
-        options: { vmid: String(vmid) },
-      }));
+    return vmids.slice(0, 3).map((vmid) => ({
+      label: `Retry ${vmid}`,
+      style: 'primary',
+      command: 'backup run',
+      options: { vmid: String(vmid) },
+    }));
   }
   if (/^replication-(failed|overdue|never-run)$/.test(incident.kind)) {
     const jobs = [...new Set(open.flatMap(({ jobId }) => jobId ?? []))];

@@ -55,6 +55,8 @@ function take(known: readonly Incident[], news: News, at: number): Incident | 'n
     .filter(({ state, key, news: told }) => state === 'resolved' && isOf(key, told, news.incident))
     .sort((a, b) => b.changedAt - a.changedAt)[0];
   if (before?.news.some((other) => alike(other, news))) return 'known';
+  // A late word about what is over, such as the exact time a guest ran again, opens nothing.
+  if (before && news.phase === 'goes-on') return { ...before, news: bounded([...before.news, news]), changedAt: at };
   const flaps = before && at - (before.resolvedAt ?? before.changedAt) <= FLAPPING ? before.flaps + 1 : 0;
   if (before && flaps > HELD_DOWN) {
     const { resolvedAt: _, ...again } = before;
