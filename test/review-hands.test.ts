@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectNodes } from '../adapters/shell/connect.ts';
 import { openStore, type SqlStore } from '../adapters/store/index.ts';
@@ -11,6 +12,8 @@ import type { StoredStep } from '../src/contracts/store.ts';
 import { makeLog } from '../src/log.ts';
 import { Runner } from '../src/runner.ts';
 import { Interrupted, performStep } from '../src/step.ts';
+import { type NodeWorld, openNode } from './bascule-node/world.ts';
+import { furnish, keyLine, perlShell } from './perl-shell.ts';
 import { hurried } from './world.ts';
 
 /** The engine over nodes that lie, stop, and are told about by somebody who has changed the store. */
@@ -257,4 +260,156 @@ test('a node that says no says what to try, and the card says it too', async () 
     'ct.user.ensure probe': [{ state: 'absent', evidence: 'no bob' }],
   });
   expect((await finish(shell)).note).toBe('account failed: CT 103 is stopped\nNext: start it first');
+});
+
+describe('a lost answer, before or after it was done, of every verb that can be done again', () => {
+  const key = keyLine();
+  const jumpLine = `restrict,port-forwarding,permitopen="10.1.0.103:22",expiry-time="20991231000000Z" ${key} bascule:r1:103:bob`;
+  const accountOf = { vmid: 103, user: 'bob', marker: 'bascule:r1', sudo: false };
+  const verbs: readonly {
+    verb: string;
+    args: NodeCall['args'];
+    first?: readonly [string, object];
+    stands: (node: NodeWorld) => unknown;
+    as: unknown;
+  }[] = [
+    {
+      verb: 'ct.user.ensure',
+      args: accountOf,
+      stands: (node) => node.read('root/etc/passwd').match(/^bob:/gm)?.length,
+      as: 1,
+    },
+    {
+      verb: 'ct.user.remove',
+      args: { vmid: 103, user: 'bob', home: 'keep' },
+      first: ['ct.user.ensure', accountOf],
+      stands: (node) => node.read('root/etc/passwd').includes('bob:'),
+      as: false,
+    },
+    {
+      verb: 'ct.keys.set',
+      args: { vmid: 103, user: 'bob', marker: 'bascule:r1', lines: [`${key} bascule:r1`] },
+      first: ['ct.user.ensure', accountOf],
+      stands: (node) => node.read('root/home/bob/.ssh/authorized_keys'),
+      as: `${key} bascule:r1\n`,
+    },
+    {
+      verb: 'jump.keys.set',
+      args: { user: 'bascule-jump', marker: 'bascule:r1:103:bob', lines: [jumpLine] },
+      stands: (node) => node.read('jump/bascule-jump'),
+      as: `${jumpLine}\n`,
+    },
+    {
+      verb: 'ct.features',
+      args: { vmid: 103, nesting: true },
+      stands: (node) => node.read('guests/103.conf').match(/nesting=1/g)?.length,
+      as: 1,
+    },
+    {
+      verb: 'ct.unlock',
+      args: { vmid: 103, marker: 'bascule:r1' },
+      first: ['lock', {}],
+      stands: (node) => node.read('guests/103.conf').includes('lock:'),
+      as: false,
+    },
+  ];
+  for (const { verb, args, first, stands, as } of verbs)
+    test.each(['lost-before', 'lost-after'] as const)(
+      `${verb}, %s: the run ends done, and it stands there once`,
+      async (how) => {
+        const node = openNode();
+        furnish(node);
+        node.write('passwd', 'bascule-jump:x:998:998::/nonexistent:/usr/sbin/nologin\n');
+        if (first?.[0] === 'lock')
+          node.guest(103, '#bascule%3Ar1 made for olga\nhostname: web\nunprivileged: 1\nlock: create\n');
+        else if (first) expect((await node.ask(first[0], first[1])).answer.error).toBeUndefined();
+        const shell = perlShell(node);
+        await request([nodeStep({ cluster: 'off', node: 'ovh1', verb, args }, { name: 'one', says: 'One' })]);
+        shell.trouble({ verb, how });
+        const { state, note: why } = await finish(shell);
+        expect([state, why]).toEqual(['done', '']);
+        expect(stands(node)).toEqual(as);
+        expect(shell.changes().length).toBeLessThanOrEqual(2);
+        node.remove();
+      },
+    );
+});
+
+describe('a node that answers anything at all', () => {
+  const anything = fc.oneof(
+    fc.jsonValue(),
+    fc.record({
+      changed: fc.jsonValue(),
+      made: fc.boolean(),
+      lines: fc.oneof(fc.integer(), fc.double(), fc.array(fc.string())),
+      exit: fc.oneof(fc.integer(), fc.string()),
+      stdout: fc.oneof(fc.jsonValue(), fc.record({ text: fc.string(), bytes: fc.nat(), cut: fc.boolean() })),
+      stderr: fc.jsonValue(),
+      restored: fc.oneof(fc.string(), fc.integer()),
+      undoUntil: fc.jsonValue(),
+      versions: fc.jsonValue(),
+      state: fc.oneof(fc.constantFrom('done', 'already', 'absent', 'partial', 'unknown', 'undone'), fc.jsonValue()),
+      evidence: fc.oneof(fc.string(), fc.integer()),
+    }),
+  );
+  const CHANGES = [
+    'ct.user.ensure',
+    'ct.user.remove',
+    'ct.keys.set',
+    'jump.keys.set',
+    'ct.features',
+    'ct.unlock',
+    'ct.script',
+    'file.restore',
+    'file.undo',
+  ];
+  const answering = (answer: Json): Shell => ({
+    has: () => true,
+    ask: async () => answer,
+    hello: () => Promise.reject(new Error('nobody greets here')),
+    close: async () => undefined,
+  });
+
+  test('is told as a doubt or a refusal, and no probe believes it', async () => {
+    await fc.assert(
+      fc.asyncProperty(anything, fc.constantFrom(...CHANGES), async (answer, verb) => {
+        const { hands } = connectNodes('off', answering(answer as Json), clock);
+        const sent = await hands.send(call(verb, {}), 'r1').catch((error: unknown) => error);
+        if (sent instanceof Error) expect((sent as Failed).failure?.sent).toMatch(/^(unknown|refused)$/);
+        const seen = await hands.probe(call(verb, {}), 'r1');
+        const state = (answer as { state?: unknown } | null)?.state;
+        const { evidence } = seen;
+        if (seen.state !== 'unknown') expect(state).toBe(seen.state);
+        expect([evidence.length <= 500, /[\n\u202e\u0000]/.test(evidence)]).toEqual([true, false]);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test('and tells of a time no calendar has is not believed either', async () => {
+    const told = { changed: true, restored: '/etc/hosts', kept: null, undoUntil: 1e300 };
+    const { hands } = connectNodes('off', answering(told), clock);
+    await expect(hands.send(call('file.restore', {}), 'r1')).rejects.toMatchObject({ failure: { sent: 'unknown' } });
+  });
+
+  test('is told as unavailable by every look', async () => {
+    const path = { path: '/etc/hosts' };
+    await fc.assert(
+      fc.asyncProperty(anything, async (answer) => {
+        const { view } = connectNodes('off', answering(answer as Json), clock);
+        for (const look of [
+          () => view.zfsSnapshots('ovh1', 103),
+          () => view.users('ovh1', 103),
+          () => view.quorumFacts('ovh1'),
+          () => view.versions('ovh1', 103, path),
+          () => view.stat('ovh1', 103, path, 'live'),
+          () => view.show('ovh1', 103, path, 'live'),
+        ]) {
+          const seen = await look().catch((error: unknown) => error);
+          expect((seen as Failed).failure?.kind).toBe('unavailable');
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
 });

@@ -14,6 +14,8 @@ const LINES = 1000;
 const text = z.string().transform((value) => cut(visible(value), LINE));
 const count = z.number().int().nonnegative();
 const changed = z.boolean();
+/** Epoch seconds that a calendar knows. */
+const time = z.number().nonnegative().max(253_402_300_799);
 
 type Reader = (answer: Json, call: NodeCall) => Answer;
 
@@ -51,7 +53,7 @@ const readers: Readonly<Record<string, Reader>> = {
   'ct.script': reader(z.object({ sha256: text, exit: z.number().int(), stdout: output, stderr: output }), scriptEnded),
   // Not changed means: this very run restored it before.
   'file.restore': reader(
-    z.object({ restored: text, kept: text.nullish(), undoUntil: z.number() }),
+    z.object({ restored: text, kept: text.nullish(), undoUntil: time }),
     ({ restored, kept, undoUntil }) => ({
       says: `restored as ${restored}${kept ? `; what stood there is ${kept} now` : ''}`,
       result: { restored, kept: kept ?? null, undoUntil },
