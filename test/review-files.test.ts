@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { letters, shorten } from '../handlers/parts/files-fold.ts';
+import { openWorld, type World } from './world.ts';
 
 /** Files whose owner means harm: long, deep, or written so that looking at them never ends. */
 
@@ -61,4 +63,57 @@ test('a node that tells of a hundred thousand versions holds nobody up', () => {
   const marks = letters(versions);
   expect(new Set(marks)).toEqual(new Set(['A']));
   expect(shorten(marks, 24)).toMatchObject({ alike: 100_000 - 24 });
+});
+
+describe('while a restore is under way', () => {
+  const OLD = 'manual-by-admin';
+  const CONF = 'etc/nginx/nginx.conf';
+  let world: World;
+  afterEach(() => world?.close());
+  const open = async (): Promise<World> => {
+    world = await openWorld({ ssh: true, simulator: { speed: 0, past: true } });
+    return world;
+  };
+  const text = () => readFileSync(join(world.simulator.files(103), CONF), 'utf8');
+
+  /** Just after the bot has written down that it will restore. */
+  function whenBegun(work: () => void): void {
+    const { store } = world;
+    const write = store.writeStep.bind(store);
+    store.writeStep = async (step, audit) => {
+      await write(step, audit);
+      if (step.name === 'restore' && step.state === 'intent' && step.sent === 1) work();
+    };
+  }
+
+  test('a snapshot that is replaced by a namesake is not what comes back', async () => {
+    const { oscar, nina, simulator } = await open();
+    const before = text();
+    await oscar.says(`file restore vmid:103 path:/${CONF} from:${OLD} overwrite:yes`);
+    await oscar.reads('IN PLACE', '0 of 1 approval');
+    whenBegun(() => {
+      const snapshot = simulator.disks.root(simulator.world.guest(103)!).snapshot(OLD)!;
+      Object.assign(snapshot, { guid: '4711' });
+    });
+    await nina.clicks('Approve', 'Restore');
+    expect((await world.becomes('failed', 'file restore')).note).toContain('is another one now (guid 4711)');
+    expect(text()).toBe(before);
+    await oscar.reads('Restore /etc/nginx/nginx.conf', 'failed', 'Next: look again', 'Nothing is left behind');
+  });
+
+  test('a helper that is replaced is asked for nothing more, and the run says what it knows', async () => {
+    const { oscar, nina, simulator } = await open();
+    await oscar.says(`file restore vmid:103 path:/${CONF} from:${OLD} overwrite:yes`);
+    await oscar.reads('IN PLACE', '0 of 1 approval');
+    simulator.onShell({ verb: 'file.restore', mode: 'run' }, { kind: 'lose-answer' });
+    whenBegun(() => {
+      simulator.hands('ovh2').sha256 = 'f'.repeat(64);
+    });
+    await nina.clicks('Approve', 'Restore');
+    const run = await world.becomes('in-doubt', 'file restore');
+    expect(run.left.join('\n')).toContain('is not the expected one');
+    expect(run.left).toContain(`ssh root@ovh2 journalctl -t bascule-node -g ${run.id}`);
+    const asked = simulator.sshCalls.filter(({ node, request }) => node === 'ovh2' && request?.id === run.id);
+    expect(asked.map(({ request }) => `${request?.verb} ${request?.mode}`)).toEqual(['file.restore run']);
+  });
 });
