@@ -50,7 +50,9 @@ export const TYPED = 'typed';
 export interface Body {
   readonly embeds: APIEmbed[];
   readonly components: Row[];
-  readonly allowed_mentions: { readonly parse: never[] };
+  /** Who is called; embeds call nobody. */
+  readonly content?: string;
+  readonly allowed_mentions: { readonly parse: never[]; readonly users?: string[]; readonly roles?: string[] };
 }
 
 interface Row {
@@ -80,7 +82,16 @@ export function body(card: Card, mark?: string): Body {
     ...(description && { description }),
     ...(footer && { footer: { text: footer } }),
   };
-  return { embeds: [embed], components: rows(shown), allowed_mentions: { parse: [] } };
+  return { embeds: [embed], components: rows(shown), ...called(card.mentions ?? []) };
+}
+
+/** Ids of the config alone; nothing in a card's text ever calls anybody. */
+function called(mentions: readonly string[]): Pick<Body, 'content' | 'allowed_mentions'> {
+  const users = mentions.filter((id) => /^\d{17,20}$/.test(id));
+  const roles = mentions.filter((id) => /^role:\d{17,20}$/.test(id)).map((id) => id.slice('role:'.length));
+  if (users.length + roles.length === 0) return { allowed_mentions: { parse: [] } };
+  const content = [...users.map((id) => `<@${id}>`), ...roles.map((id) => `<@&${id}>`)].join(' ');
+  return { content, allowed_mentions: { parse: [], users, roles } };
 }
 
 const markText = (mark: string): string => `ref ${mark}`;

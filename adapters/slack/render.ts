@@ -57,6 +57,7 @@ function cardBlocks(card: Card, prefix = ''): Block[] {
   const buttons = (card.actions ?? []).slice(0, BUTTONS_MAX);
   const left = (card.actions?.length ?? 0) - buttons.length;
   const small = [left > 0 ? more(left, 'button') : '', plain(card.footer ?? '', FOOTER_MAX, '')].filter(Boolean);
+  const called = (card.mentions ?? []).flatMap(mention);
   const fixed = title.length + buttons.length * BUTTON_LABEL_MAX + small.join('').length;
   const body = joined(bodyElements(card, MESSAGE_BUDGET - fixed));
   return [
@@ -66,7 +67,23 @@ function cardBlocks(card: Card, prefix = ''): Block[] {
       ? [{ type: 'actions', elements: buttons.map(button(prefix)) } satisfies types.ActionsBlock]
       : []),
     ...small.map(smallPrint),
+    ...(called.length > 0
+      ? [
+          {
+            type: 'rich_text',
+            elements: [{ type: 'rich_text_section', elements: called }],
+          } satisfies types.RichTextBlock,
+        ]
+      : []),
   ] satisfies Block[];
+}
+
+/** Ids of the config alone become mentions, as elements of their own: no text of a card ever does. */
+function mention(id: string): types.RichTextSection['elements'] {
+  const blank = { type: 'text', text: ' ' } as const;
+  if (/^[UW][A-Z0-9]+$/.test(id)) return [{ type: 'user', user_id: id }, blank];
+  if (/^S[A-Z0-9]+$/.test(id)) return [{ type: 'usergroup', usergroup_id: id }, blank];
+  return id === 'here' ? [{ type: 'broadcast', range: 'here' }, blank] : [];
 }
 
 const heading = (card: Card): string => MARKS[card.tone] + plain(card.title, HEADER_MAX - 4, 'No title');
