@@ -74,6 +74,26 @@ describe('ct create person: docker: setup:', () => {
     expect(entry).toMatchObject({ key: 'off/100/alice-hub', value: { identity: mac, person: 'alice', sudo: false } });
   });
 
+  test('can be read to its last line before anybody approves, without its secrets', async () => {
+    const body = Array.from({ length: 150 }, (_, n) => `echo step ${n} of a long script`).join('\n');
+    await open(`#!/bin/sh\nAPI_TOKEN=not-a-real-secret\n${body}\n# the end\n`);
+    await world.oscar.says('ct create hostname:fresh node:ovh1 setup:base');
+    const card = await world.alice.reads('Create CT 100 fresh', 'SHA-256', 'To read it first: approval show');
+    const { id } = await world.request();
+    expect(card).toContain(`approval show ${id}`);
+    let read = '';
+    for (let part = 1, on = true; on; part += 1) {
+      await world.alice.says(`approval show ${id} part:${part}`);
+      const told = await world.alice.reads(`Create CT 100 fresh on ovh1 (${part} of `);
+      read += told;
+      on = told.includes(`approval show id:${id} part:${part + 1}`);
+    }
+    for (let n = 0; n < 150; n += 1) expect(read).toContain(`| echo step ${n} of a long script`);
+    expect(read).toContain('| # the end');
+    expect(read).toContain('API_TOKEN=***secret-1***');
+    expect(read).not.toMatch(/not-a-real-secret|more lines?/);
+  });
+
   test('a script that fails takes all of it back, and its last words are in the thread', async () => {
     await open('#!/bin/sh\necho no mirror >&2\nexit 3\n');
     expect(await create()).toMatchObject({ state: 'failed', left: [] });
