@@ -65,7 +65,7 @@ export function gather(memory: TaskMemory, { endpoint, status, data, at }: Obser
   const path = pathOf(endpoint);
   const found = TASK_PATH.exec(path);
   if (found) {
-    one(memory, decoded(found[1]!), found[2]!, status, data, at);
+    one(memory, decoded(found[1]!), { status, data, at, ...(found[2] === 'log' ? { limit: limitOf(endpoint) } : {}) });
     return;
   }
   if (status !== 200) return;
@@ -90,7 +90,15 @@ export function gather(memory: TaskMemory, { endpoint, status, data, at }: Obser
   for (const { upid } of told) memory.newest[upid.node] = Math.max(memory.newest[upid.node] ?? 0, upid.start);
 }
 
-function one(memory: TaskMemory, upid: string, part: string, status: number, data: unknown, at: number): void {
+interface Answer {
+  readonly status: number;
+  readonly data?: unknown;
+  readonly at: number;
+  /** Of a page of the log: how many lines were asked for. */
+  readonly limit?: number;
+}
+
+function one(memory: TaskMemory, upid: string, { status, data, at, limit }: Answer): void {
   if (upid in memory.told || readUpid(upid)?.type !== 'vzdump') return;
   const known = memory.tasks[upid];
   if (known) known.lookedAt = at;
@@ -100,8 +108,8 @@ function one(memory: TaskMemory, upid: string, part: string, status: number, dat
   }
   const task = taskOf(memory, upid, at);
   delete task.missing;
-  if (part === 'log') {
-    page(task, data);
+  if (limit !== undefined) {
+    page(task, data, limit);
     return;
   }
   const read = rows(listRow, [data])[0];
@@ -133,7 +141,13 @@ function ends(task: BackupTask, exit: string, at: number): void {
 
 const line = z.object({ n: num, t: text });
 
-function page(task: BackupTask, data: unknown): void {
+/** Proxmox gives 50 lines unless told; 0 means all (ODDITIES 49). */
+function limitOf(endpoint: string): number {
+  const asked = Number(/[?&]limit=(\d+)/.exec(endpoint)?.[1] ?? 50);
+  return asked === 0 ? Number.POSITIVE_INFINITY : asked;
+}
+
+function page(task: BackupTask, data: unknown, limit: number): void {
   const read = rows(line, data).sort((a, b) => a.n - b.n);
   if (read.length === 0 || (read.length === 1 && read[0]!.t === 'no content')) {
     // A page behind the last line: there is no more.
@@ -149,6 +163,8 @@ function page(task: BackupTask, data: unknown): void {
     task.lines[last.n] = last.t;
     task.exit ??= last.t.replace(/^TASK (ERROR: )?/, '');
   }
+  // The log of a task that was killed has no last line.
+  else if (task.exit !== undefined && read.length < limit) task.whole = true;
 }
 
 export function linesOf(task: BackupTask): string[] {

@@ -1,8 +1,11 @@
 import type { Watcher } from '../contracts/watch.ts';
 import { type BackupsMemory, backupsToLookAt, backupsWatcher } from './backups.ts';
+import { type ReplicationMemory, replicationsToLookAt, replicationWatcher } from './replication.ts';
 
 /** Everything but nodes, HA and quorum, in the order it is told. */
-export const restWatchers: readonly Watcher[] = [backupsWatcher].map((one) => one as unknown as Watcher);
+export const restWatchers: readonly Watcher[] = [backupsWatcher, replicationWatcher].map(
+  (one) => one as unknown as Watcher,
+);
 
 /**
  * Endpoints worth one GET now because of what was seen: logs of ended backups, of failing replications, the config of
@@ -11,5 +14,8 @@ export const restWatchers: readonly Watcher[] = [backupsWatcher].map((one) => on
 export function alsoLook(parts: Readonly<Record<string, object>>, at: number): string[] {
   const of = <M>(watcher: { readonly name: string; readonly blank: M }) =>
     (parts[watcher.name] as M | undefined) ?? watcher.blank;
-  return [...backupsToLookAt(of<BackupsMemory>(backupsWatcher), at)];
+  return [
+    ...backupsToLookAt(of<BackupsMemory>(backupsWatcher), at),
+    ...replicationsToLookAt(of<ReplicationMemory>(replicationWatcher)),
+  ];
 }
