@@ -29,7 +29,8 @@ export function dataLossOf(memory: HaMemory, vmid: number, from: string, to: str
     return { basis, lastAlive, seconds: null };
   }
   const basis = `replication job ${job} -> ${to}`;
-  const lastSync = memory.replicas[`${job}>${to}`]?.lastSync;
+  const replica = memory.replicas[job];
+  const lastSync = replica?.target === to ? replica.lastSync : undefined;
   if (lastSync === undefined) return { basis, lastAlive, seconds: null };
   const [low, high] = diedBetween(node, alive);
   return { basis, lastSync, lastAlive, seconds: [Math.max(0, low - lastSync), Math.max(0, high - lastSync)] };
@@ -37,9 +38,9 @@ export function dataLossOf(memory: HaMemory, vmid: number, from: string, to: str
 
 /** The job whose replica lies on that node; a guest may have several, one per target. */
 export function jobTo(memory: HaMemory, vmid: number, target: string): string | undefined {
-  for (const [key, { guest }] of Object.entries(memory.replicas))
-    if (guest === vmid && key.endsWith(`>${target}`)) return key.slice(0, key.indexOf('>'));
-  return Object.entries(memory.jobs).find(([, job]) => job.guest === vmid && job.target === target)?.[0];
+  const lies = ([, job]: readonly [string, { readonly guest: number; readonly target: string }]) =>
+    job.guest === vmid && job.target === target;
+  return (Object.entries(memory.replicas).find(lies) ?? Object.entries(memory.jobs).find(lies))?.[0];
 }
 
 /** A fresh move after the guest's node went away. */
@@ -55,9 +56,9 @@ export function failoverMove(saying: Saying, sid: string, from: string, to: stri
     from,
     to,
     tried: [to],
-    startedAt: alive,
+    startedAt: ordered ? Math.min(node.open?.startedAt ?? alive, alive) : alive,
     movedAt: at,
-    fencedAt: memory.master?.stamp ?? at,
+    ...(ordered ? {} : { fencedAt: memory.master?.stamp ?? at }),
     ordered,
     cause: causeOf(node, ordered),
     dataLoss: dataLossOf(memory, vmid, from, to, alive),
@@ -144,7 +145,7 @@ export function sayMove(saying: Saying, sid: string, move: Move): void {
     kind,
     severity,
     incident: move.kind === 'failback' ? `node/${to}` : `ha/${sid}`,
-    phase: 'note',
+    phase: move.kind !== 'relocated' ? 'note' : endedAt === undefined ? 'opens' : 'goes-on',
     guest,
     from,
     to,

@@ -67,7 +67,22 @@ const serviceRow = z.object({
   request_state: maybe(name),
 });
 
-export function readCurrent(data: unknown): HaCurrent {
+/** Several watchers read the same answer; it is read once. */
+function once<T>(read: (data: unknown) => T): (data: unknown) => T {
+  const known = new WeakMap<object, { readonly value: T }>();
+  return (data) => {
+    if (typeof data !== 'object' || data === null) return read(data);
+    const kept = known.get(data) ?? { value: read(data) };
+    known.set(data, kept);
+    return kept.value;
+  };
+}
+
+export const readCurrent = once(currentIn);
+export const readManager = once(managerIn);
+export const readClusterStatus = once(statusIn);
+
+function currentIn(data: unknown): HaCurrent {
   const all = rows(row, data);
   const of = <S extends z.ZodType>(type: string, schema: S) =>
     rows(
@@ -124,7 +139,7 @@ const managerAnswer = z.object({
   quorum: maybe(z.object({ quorate: maybe(flag) })),
 });
 
-export function readManager(data: unknown): HaManager | undefined {
+function managerIn(data: unknown): HaManager | undefined {
   const read = managerAnswer.safeParse(data);
   if (!read.success) return undefined;
   const { manager_status: manager, quorum, lrm_status } = read.data;
@@ -144,7 +159,7 @@ export function readManager(data: unknown): HaManager | undefined {
   };
 }
 
-export function readClusterStatus(data: unknown): ClusterStatus {
+function statusIn(data: unknown): ClusterStatus {
   const all = rows(row, data);
   const cluster = all.find((one) => one.type === 'cluster');
   const quorate = cluster ? flag.safeParse(cluster.quorate) : undefined;

@@ -107,8 +107,8 @@ export interface Move {
 export interface HaMemory {
   nodes: Record<string, NodeMemory>;
   services: Record<string, ServiceMemory>;
-  /** By `<job>><target>`: last good sync of that replica. */
-  replicas: Record<string, { guest: number; source?: string; lastSync: number }>;
+  /** By job: its last good sync, and to which node; kept when a failover turns the job around. */
+  replicas: Record<string, { guest: number; source?: string; target: string; lastSync: number }>;
   /** Jobs as configured: id to guest and target. */
   jobs: Record<string, { guest: number; target: string }>;
   master?: { node: string; stamp?: number; movedAt: number; lookedAt: number; fresh: boolean; age: number };

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { News, Observation, Watcher, WatchWorld } from '../contracts/watch.ts';
 import { type HaCurrent, quorumSaid, readClusterStatus, readCurrent, readManager, readTasks } from './ha-answer.ts';
 import { type HaMemory, type Saying, span } from './ha-memory.ts';
-import { judgeNodes, seeAsked, seeLrm, seeManager, seeStatus } from './nodes.ts';
+import { seeAsked, seeLrm, seeManager, seeStatus } from './node-evidence.ts';
+import { judgeNodes } from './nodes.ts';
 import { maybe, name, num, pathOf, rows } from './read.ts';
 import { seeServices, seeTasks } from './services.ts';
 
@@ -181,8 +182,7 @@ function seeReplicas(memory: HaMemory, data: unknown): void {
   for (const { id, guest, source, target, last_sync } of rows(replicaRow, data)) {
     memory.jobs[id] ??= { guest, target };
     if (last_sync <= 0) continue;
-    for (const key of Object.keys(memory.replicas)) if (key.startsWith(`${id}>`)) delete memory.replicas[key];
-    memory.replicas[`${id}>${target}`] = { guest, ...(source ? { source } : {}), lastSync: last_sync };
+    memory.replicas[id] = { guest, target, ...(source ? { source } : {}), lastSync: last_sync };
   }
 }
 

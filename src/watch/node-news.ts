@@ -47,7 +47,8 @@ export function sayTrouble(saying: Saying, name: string, node: NodeMemory, troub
   const state = stateOf(node, trouble);
   const evacuated = Object.values(node.evacuated ?? {});
   const { kind, startedAt, stillDown, rescue, movedStopped, instead, cause } = trouble;
-  const said = [kind, state, cause, evacuated.length, rescue.length, movedStopped.length].join(' ');
+  const down = stillDown.map(({ vmid }) => vmid).join();
+  const said = [kind, state, cause, evacuated.length, rescue.length, movedStopped.length, down].join(' ');
   if (said !== trouble.said) {
     const opens = trouble.said === undefined;
     trouble.said = said;
@@ -65,7 +66,7 @@ export function sayTrouble(saying: Saying, name: string, node: NodeMemory, troub
       facts: {
         state,
         ...(cause || kind === 'node-lost' ? { cause: cause ?? causeWords(node) } : {}),
-        ...(stillDown.length ? { stillDown: plain(stillDown) } : {}),
+        ...(kind === 'node-maintenance' ? {} : { stillDown: plain(stillDown) }),
         ...(movedStopped.length ? { movedStopped: plain(movedStopped) } : {}),
         ...(rescue.length ? { rescue } : {}),
         ...(trouble.fencedAt === undefined ? {} : { fencedAt: trouble.fencedAt }),

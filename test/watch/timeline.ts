@@ -246,22 +246,24 @@ export class Timeline {
   }
 }
 
-/** Everything said of these answers. */
+/** Everything said of nodes, HA and quorum after these answers. */
 export function told(observations: readonly Observation[], between = (memory: WatchMemory) => memory): News[] {
   let memory = blankMemory('off');
   const news: News[] = [];
   for (const observation of observations) {
     const seen = watch(between(memory), observation);
     memory = seen.memory;
-    news.push(...seen.news);
+    news.push(...seen.news.filter(isOurs));
   }
   return news;
 }
 
+/** Of nodes, HA and quorum; the other families have tests of their own. */
+const isOurs = ({ kind }: News) => !/^(backup|replication|storage|guest|cluster|zfs|ceph)-/.test(kind);
+
 /** `ha-failover 103 ovh2→ovh3`, sorted, in its final form; the words are other tests' matter. */
 export function gist(news: readonly News[]): string[] {
   return finalNews(news)
-    .filter(({ kind }) => !/^(backup|replication|storage|guest|cluster)-/.test(kind))
     .map(({ kind, guest, from, to, node }) =>
       [kind, guest?.vmid ?? node ?? '', from || to ? `${from}→${to}` : ''].join(' ').trim(),
     )
