@@ -62,8 +62,17 @@ async function plan(wanted: string, context: PlanContext): Promise<Plan> {
       why: `it was on cluster ${request.cluster}`,
       next: `add cluster:${request.cluster}`,
     });
-  const names = restoredNames(request.plan, await records.run(request.id));
-  if (request.state !== 'done' || !names)
+  const done = await records.run(request.id);
+  const names = restoredNames(request.plan, done);
+  if (request.state === 'in-doubt')
+    return fail('conflict', {
+      what,
+      why: 'that restore is in doubt and holds the container until somebody has looked',
+      next: `${context.root}run cancel id:${request.id} closes it; then undo it, if it was done`,
+    });
+  // In doubt and closed by a person: its node knows whether there is something to take back.
+  const closed = request.state === 'failed' && done.steps[0]?.state === 'in-doubt';
+  if ((request.state !== 'done' && !closed) || !names)
     return fail('conflict', {
       what,
       why: `that restore is ${request.state}, so there is nothing to take back`,

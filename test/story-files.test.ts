@@ -239,6 +239,28 @@ describe('a connection that is lost in the middle', () => {
     );
   });
 
+  test('for good although it was done: closed by somebody who looked, it can be taken back', async () => {
+    await open();
+    world.simulator.onShell({ verb: 'file.restore', mode: 'run' }, { kind: 'lose-answer' });
+    world.simulator.onShell(
+      { verb: 'file.restore', mode: 'probe', times: 100 },
+      {
+        kind: 'fail',
+        failure: { kind: 'unavailable', what: 'nothing was looked at', why: 'the pool is busy', next: 'wait' },
+      },
+    );
+    const run = await restores();
+    expect([run.state, beside(BESIDE).length]).toEqual(['in-doubt', 1]);
+    await world.oscar.says(`file undo run:${run.id}`);
+    await world.oscar.reads('was not undone', 'that restore is in doubt', `run cancel id:${run.id}`);
+    await world.oscar.says(`run cancel id:${run.id}`);
+    await world.becomes('failed', 'file restore');
+    await world.oscar.says(`file undo run:${run.id}`);
+    await world.oscar.clicks('Run it', 'Undo the restore');
+    expect((await over('file undo')).state).toBe('done');
+    expect([beside(BESIDE).length, beside(UNDONE).length]).toEqual([0, 1]);
+  });
+
   test('in the undo: it is found done', async () => {
     await open();
     const before = now();
