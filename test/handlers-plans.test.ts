@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { commands } from '../handlers/index.ts';
+import type { Books } from '../src/contracts/books.ts';
 import type { ChangeCommand } from '../src/contracts/command.ts';
 import { fail } from '../src/contracts/failure.ts';
 import type { KeysSeen } from '../src/contracts/github.ts';
@@ -19,7 +20,7 @@ import {
 import { filesOn, fileVersion, restoredBefore } from './views/fake-files.ts';
 import { fakeGrant, handKey, handUser, NEW_KEY, OLD_KEY, withGrants } from './views/fake-grants.ts';
 import { fakeNodes, zfsOf, zfsSnapshot } from './views/fake-nodes.ts';
-import { type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
+import { backup, backupJob, type FakeWorld, fourNodes, GIB, job, NOW, snapshot } from './views/fake-view.ts';
 import { goldenJson } from './views/golden.ts';
 
 /** What Proxmox is told by the first step. */
@@ -74,6 +75,13 @@ function leaver(): FakeAccess {
   return there;
 }
 
+/** A silence for good, as the book has it. */
+const silences: Books = (() => {
+  const value = { id: 's7f3k2', cluster: 'off', vmid: 117, kind: 'backup-not-covered', reason: 'scratch', by: 'oscar' };
+  const entry = { shelf: 'silences', key: 's7f3k2', value, run: 'r-0', at: NOW };
+  return { entries: async () => [entry], entry: async (_shelf, key) => (key === entry.key ? entry : undefined) };
+})();
+
 /** Each changing command in a normal case: its plan and both cards are golden files. */
 type Normal = readonly [Readonly<Record<string, string>>, (world: FakeWorld) => void, Around?];
 const normal: Readonly<Record<string, Normal>> = {
@@ -81,6 +89,8 @@ const normal: Readonly<Record<string, Normal>> = {
   'ct destroy': [{ vmid: 'metabase', confirm: '110' }, () => {}],
   'ct start': [{ vmid: '110' }, () => {}],
   'ct shutdown': [{ vmid: 'robotoff' }, () => {}],
+  'alert silence': [{ node: 'OVH2', for: '4h', reason: 'new RAM' }, () => {}],
+  'alert unsilence': [{ id: 's7f3k2' }, () => {}, { books: silences }],
   'ct stop': [{ vmid: '117' }, () => {}],
   'ct reboot': [{ vmid: '103', timeout: '2m' }, () => {}],
   'ct unlock': [{ vmid: '110' }, (world) => (world.guests[1] = { ...world.guests[1]!, lock: 'create' }), killed(110)],
@@ -94,6 +104,7 @@ const normal: Readonly<Record<string, Normal>> = {
   'snapshot delete': [{ vmid: '103', snapshot: 'autodaily261114020001' }, () => {}],
   'snapshot keep': [{ vmid: '103' }, (world) => world.snapshots[103]!.push(...scheduled)],
   'snapshot rollback': [{ vmid: '103', snapshot: 'before-upgrade' }, () => {}],
+  'backup run': [{ vmid: '103' }, (world) => world.backups.push(backup(103, 30))],
   'person add': [{ person: '@bob', github: 'bob-hub', name: 'bob' }, () => {}, inside(access())],
   'person remove': [{ person: '@alice' }, () => {}, inside(leaver())],
   'ssh extend': [{ person: '@alice', vmid: '103', expires: '2d' }, () => {}, inside(accessGranted())],
@@ -104,6 +115,7 @@ const normal: Readonly<Record<string, Normal>> = {
   'ssh sync': [{ person: '@alice' }, () => {}, drifted],
   'replication add': [{ vmid: '110', target: 'ovh4', schedule: 'mon..fri 8..18:00' }, () => {}],
   'replication remove': [{ job: '103-0' }, () => {}],
+  'replication run': [{ job: '103' }, () => {}],
   'replication disable': [{ job: '103' }, () => {}],
   'replication enable': [
     { job: '103-0' },
@@ -684,5 +696,47 @@ describe('ct unlock', () => {
       dryRun: async () => fail('conflict', { what: 'no', why: 'a task that makes it is still running', next: 'wait' }),
     });
     expect((await refusal(locked('create'), { ...killed(110), nodes })).why).toContain('still running');
+  });
+});
+
+describe('backup run', () => {
+  const run = (options: Record<string, string>, world = fourNodes(), around = {}) =>
+    planOf('backup run', { vmid: '103', ...options }, world, around);
+  const storageOf = (plan: Plan) => paramsOf(plan)['storage'];
+
+  test('writes to the storage of an enabled job before that of a disabled one', async () => {
+    const world = fourNodes();
+    world.backupJobs = [
+      backupJob('a-old', [103], { enabled: false, storage: 'local' }),
+      backupJob('b-new', [], { all: true, compress: 'lzo' }),
+    ];
+    const plan = await run({}, world);
+    expect(paramsOf(plan)).toMatchObject({ storage: 'backups', compress: 'lzo', mode: 'snapshot', remove: 0 });
+    expect(storageOf(await run({ storage: 'local' }, world))).toBe('local');
+  });
+
+  test('keeps the storage that was approved when the job names another one since', async () => {
+    const world = fourNodes();
+    const previous = await run({}, world);
+    world.backupJobs = [backupJob('nightly', [103], { storage: 'local' })];
+    const again = await run({}, world, { previous });
+    expect([storageOf(again), fingerprint(again)]).toEqual(['backups', fingerprint(previous)]);
+  });
+
+  test('says when the container stands still for it, and which mounts are not in it', async () => {
+    const world = fourNodes();
+    world.unable = [103];
+    const volumes = [{ key: 'mp0', volid: '/mnt/photos', replicate: true }];
+    world.guests[0] = { ...world.guests[0]!, volumes };
+    const plan = await run({}, world);
+    expect(plan.risks.map(({ code }) => code)).toEqual(['suspends']);
+    expect(plan.observations).toContainEqual({ label: 'Not in it', value: 'mp0 /mnt/photos' });
+  });
+
+  test('asks nothing of the size of the last one where blocks are kept once', async () => {
+    const world = fourNodes();
+    world.storages['ovh1']![2] = { ...world.storages['ovh1']![2]!, type: 'pbs', free: 500 * GIB };
+    world.backups.push({ ...backup(103, 5), size: 700 * GIB });
+    expect(storageOf(await run({}, world))).toBe('backups');
   });
 });
