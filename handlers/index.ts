@@ -14,6 +14,8 @@ import { accessReconcile } from './automations/access-reconcile.ts';
 import { keyDrift } from './automations/key-drift.ts';
 import { queuedGrants } from './automations/queued-grants.ts';
 import { snapshots } from './automations/snapshots.ts';
+import { backupList } from './backup-list.ts';
+import { backupRun } from './backup-run.ts';
 import { clusterStatus } from './cluster-status.ts';
 import { ctCreate } from './ct-create.ts';
 import { ctDestroy } from './ct-destroy.ts';
@@ -41,6 +43,7 @@ import { replicationDisable } from './replication-disable.ts';
 import { replicationEnable } from './replication-enable.ts';
 import { replicationList } from './replication-list.ts';
 import { replicationRemove } from './replication-remove.ts';
+import { replicationRun } from './replication-run.ts';
 import { runCancel } from './run-cancel.ts';
 import { runShow } from './run-show.ts';
 import { snapshotCreate } from './snapshot-create.ts';
@@ -76,6 +79,8 @@ export const commands: readonly Command[] = [
   approvalList,
   approvalShow,
   auditShow,
+  backupList,
+  backupRun,
   clusterStatus,
   ctCreate,
   ctDestroy,
@@ -103,6 +108,7 @@ export const commands: readonly Command[] = [
   replicationEnable,
   replicationList,
   replicationRemove,
+  replicationRun,
   runCancel,
   runShow,
   snapshotCreate,

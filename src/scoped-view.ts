@@ -54,6 +54,24 @@ export function scopedView(
       return (await view.haServices()).filter((service) => mine.has(service.sid));
     },
     backups: async (guest) => ((await visible(guest.vmid)) ? view.backups(guest) : hidden(`guest ${guest.vmid}`)),
+    storedBackups: async (node, storage) => {
+      const mine = new Set((await guests()).map((guest) => guest.vmid));
+      return (await view.storedBackups(await spelled(node), storage)).filter((backup) => mine.has(backup.vmid));
+    },
+    backupJobs: async () => {
+      const mine = new Set((await guests()).map((guest) => guest.vmid));
+      const known = (vmids: readonly number[]) => vmids.filter((vmid) => mine.has(vmid));
+      return (await view.backupJobs()).map((job) => ({
+        ...job,
+        vmids: known(job.vmids),
+        exclude: known(job.exclude),
+      }));
+    },
+    runningBackups: async (node) => {
+      const mine = new Set((await guests()).map((guest) => guest.vmid));
+      const all = await view.runningBackups(await spelled(node));
+      return all.filter((one) => one.vmid === undefined || mine.has(one.vmid));
+    },
     snapshots: async (guest) => ((await visible(guest.vmid)) ? view.snapshots(guest) : hidden(`guest ${guest.vmid}`)),
     canSnapshot: async (guest) =>
       (await visible(guest.vmid)) ? view.canSnapshot(guest) : hidden(`guest ${guest.vmid}`),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Around, commandNamed, house, parse, planOf, refusalOf } from './views/ask.ts';
-import { card, type FakeWorld, fourNodes, GIB, job, snapshot } from './views/fake-view.ts';
+import { backup, card, type FakeWorld, fourNodes, GIB, job, snapshot } from './views/fake-view.ts';
 
 type Row = readonly [
   title: string,
@@ -25,6 +25,9 @@ const guest = (index: number, change: object) => (world: FakeWorld) => {
 const noQuorum = (world: FakeWorld) => {
   down('ovh3')(world);
   down('ovh4')(world);
+};
+const backups = (change: object) => (world: FakeWorld) => {
+  world.storages['ovh1']![2] = { ...world.storages['ovh1']![2]!, ...change };
 };
 const create = { hostname: 'newbie', node: 'ovh1' };
 const ct = (change: object): Around => ({ house: { ...house, ct: { ...house.ct, ...change } } });
@@ -93,6 +96,23 @@ const table: readonly Row[] = [
   ['an unknown job', 'replication remove', { job: '104-0' }, nothing, 'not-found', /no such job/],
   ['a guest with two jobs', 'replication disable', { job: '103' }, (world) => world.jobs.push(job('103-1', 'ovh1', 'ovh4')), 'bad-input', /103 has 2 jobs/],
   ['removing twice', 'replication remove', { job: '103-0' }, (world) => (world.jobs = [job('103-0', 'ovh1', 'ovh3', { removing: true })]), 'conflict', /being removed already/],
+  ['a backup of a hidden guest', 'backup run', { vmid: '103' }, nothing, 'not-found', /no such guest/, { sees: (vmid) => vmid !== 103 }],
+  ['a backup under a lock', 'backup run', { vmid: '103' }, guest(0, { lock: 'backup' }), 'conflict', /locked \(backup\)/],
+  ['a backup on a dead node', 'backup run', { vmid: '117' }, down('ovh2'), 'unavailable', /ovh2 is offline/],
+  ['a backup without quorum', 'backup run', { vmid: '103' }, noQuorum, 'no-quorum', /no quorum/],
+  ['a backup with none to write to', 'backup run', { vmid: '103' }, (world) => (world.storages['ovh1'] = world.storages['ovh1']!.slice(0, 1)), 'not-found', /no storage of ovh1 takes backups/],
+  ['a backup of a guest in no job', 'backup run', { vmid: '110' }, nothing, 'bad-input', /no backup job names a storage for it, and ovh1 has several/],
+  ['a backup to an unknown storage', 'backup run', { vmid: '103', storage: 'nosuch' }, nothing, 'not-found', /ovh1 has no storage nosuch/],
+  ['a backup to a storage for disks', 'backup run', { vmid: '103', storage: 'local-zfs' }, nothing, 'bad-input', /takes no backups/],
+  ['a backup to a dead storage', 'backup run', { vmid: '103' }, backups({ active: false }), 'unavailable', /backups does not answer on ovh1/],
+  ['a backup to a full storage', 'backup run', { vmid: '103' }, backups({ free: 300 * GIB }), 'conflict', /96 % full, 300 GiB are free/],
+  ['a backup that would not fit', 'backup run', { vmid: '103' }, (world) => world.backups.push({ ...backup(103, 5), size: 6000 * GIB }), 'conflict', /its last backup has 5.9 TiB/],
+  ['a backup beside another of the node', 'backup run', { vmid: '103' }, (world) => (world.runningBackups = { ovh1: [{ upid: 'UPID', vmid: 110, ours: false }] }), 'conflict', /a backup of 110 runs on ovh1/],
+  ['a backup beside a job of the node', 'backup run', { vmid: '103' }, (world) => (world.runningBackups = { ovh1: [{ upid: 'UPID', ours: false }] }), 'conflict', /a backup job runs on ovh1/],
+  ['running a disabled job', 'replication run', { job: '103-0' }, (world) => (world.jobs = [job('103-0', 'ovh1', 'ovh3', { disabled: true })]), 'conflict', /scheduler passes over disabled/],
+  ['running a job that runs', 'replication run', { job: '103-0' }, (world) => (world.states = world.states.map((state) => ({ ...state, running: true }))), 'conflict', /copying right now/],
+  ['running a job to a dead node', 'replication run', { job: '103-0' }, down('ovh3'), 'unavailable', /target ovh3 is offline/],
+  ['running a job from a dead node', 'replication run', { job: '103-0' }, down('ovh1'), 'unavailable', /ovh1 is offline/],
   ['disabling twice', 'replication disable', { job: '103-0' }, (world) => (world.jobs = [job('103-0', 'ovh1', 'ovh3', { disabled: true })]), 'conflict', /disabled already/],
   ['enabling twice', 'replication enable', { job: '103-0' }, nothing, 'conflict', /enabled already/],
   ['a snapshot name that is taken', 'snapshot create', { vmid: '103', snapshot: 'before-upgrade' }, nothing, 'conflict', /taken by one that is 5 h old/],

@@ -124,6 +124,7 @@ const ipv4 = '(?:(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)\\.){3}(?:25[0-5]|2[0-4]\\d|1?\\
 const formats: Readonly<Record<string, RegExp>> = {
   'pve-node': new RegExp(`^${dnsLabel}$`),
   'pve-vmid': /^[1-9][0-9]{2,8}$/,
+  'pve-vmid-list': /^[1-9][0-9]{2,8}(,[1-9][0-9]{2,8})*$/,
   'pve-storage-id': /^[A-Za-z][A-Za-z0-9\-_.]*[A-Za-z0-9]$/,
   'pve-storage-content': /^(none|images|rootdir|vztmpl|iso|backup|snippets|import)$/,
   'pve-replication-job-id': /^[1-9][0-9]{2,8}-\d{1,9}$/,

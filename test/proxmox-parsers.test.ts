@@ -93,6 +93,8 @@ const probes: readonly Probe[] = [
   { kind: 'replication-exists', id: '120-0', target: 'pve2' },
   { kind: 'replication-gone', id: '120-0' },
   { kind: 'replication-disabled', id: '120-0', want: true },
+  { kind: 'replication-ran', node: 'pve1', id: '120-0' },
+  { kind: 'backup-made', ...guest, storage: 'bak' },
 ];
 
 const odd = fc.oneof(

@@ -48,6 +48,11 @@ export const reads = {
       content: 'backup',
       vmid,
     }),
+  storedBackups: (node: string, storage: string) =>
+    read(`the backups in ${storage}`, ['nodes', node, 'storage', storage, 'content'], { content: 'backup' }),
+  backupJobs: () => read('the backup jobs', ['cluster', 'backup']),
+  runningBackups: (node: string) =>
+    read(`the backups running on ${node}`, ['nodes', node, 'tasks'], { source: 'active', typefilter: 'vzdump' }),
   /** `filepath` is `/` for the archives, or base64 of `/root.pxar.didx/etc` (FACTS 6). */
   backupFiles: (node: string, storage: string, volume: string, filepath: string) =>
     read(`the files in ${volume}`, ['nodes', node, 'storage', storage, 'file-restore', 'list'], { volume, filepath }),
@@ -57,6 +62,8 @@ export const reads = {
       filepath,
     }),
   replicationState: (node: string) => read(`the replication state of ${node}`, ['nodes', node, 'replication']),
+  replicationStatus: (node: string, id: string) =>
+    read(`the state of replication job ${id}`, ['nodes', node, 'replication', id, 'status']),
   guestConfig: (node: string, type: GuestType, vmid: number) =>
     read(`the configuration of ${guestWord(type, vmid)}`, ['nodes', node, type, vmid, 'config']),
   guestStatus: (node: string, type: GuestType, vmid: number) =>

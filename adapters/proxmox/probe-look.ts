@@ -73,7 +73,7 @@ export async function vmidTaken(client: Asker, vmid: number): Promise<boolean> {
 }
 
 /** The intent in the node's time: a task's start time is by the node's clock. */
-async function sinceOn(client: Asker, node: string, trace: Timed): Promise<number> {
+export async function sinceOn(client: Asker, node: string, trace: Timed): Promise<number> {
   try {
     const { time } = await get(client, reads.nodeTime(node), NodeTime);
     return trace.intentAt + (time * 1_000 - trace.now) - knownClockMs;

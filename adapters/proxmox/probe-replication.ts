@@ -3,9 +3,9 @@ import { fillHoles, MARKER, type Probe } from '../../src/contracts/plan.ts';
 import { reads } from './calls.ts';
 import type { Asker } from './client.ts';
 import { hasMarker } from './guest-config.ts';
-import { answer, unlessMissing } from './probe-look.ts';
+import { answer, sinceOn, type Timed, unlessMissing } from './probe-look.ts';
 import { jobFrom } from './replication.ts';
-import { OneReplicationJob, readAs } from './schema.ts';
+import { OneReplicationJob, OneReplicationState, readAs } from './schema.ts';
 
 type Asked<K extends Probe['kind']> = Extract<Probe, { readonly kind: K }>;
 
@@ -45,4 +45,26 @@ export async function replicationDisabled(client: Asker, wanted: Asked<'replicat
   if (!found) return answer('unknown', `there is no replication job ${wanted.id}`);
   const evidence = `replication job ${wanted.id} is ${found.disabled ? 'disabled' : 'enabled'}`;
   return answer(found.disabled === wanted.want ? 'already' : 'absent', evidence);
+}
+
+/** There is no task (FACTS 4.1): only the times of the last try and of the last copy tell, by the source's clock. */
+export async function replicationRan(
+  client: Asker,
+  { node, id }: Asked<'replication-ran'>,
+  trace: Timed,
+): Promise<ProbeAnswer> {
+  const since = Math.floor((await sinceOn(client, node, trace)) / 1000);
+  const read = reads.replicationStatus(node, id);
+  const answered = await unlessMissing(client.get(read));
+  if (!answered)
+    return answer('unknown', `${node} has no replication job ${id}: its guest has moved, or it was removed`);
+  const state = readAs(OneReplicationState, answered.data, client.attempt(read));
+  const { last_sync: synced = 0, last_try: tried = 0, fail_count: failed = 0 } = state;
+  if (synced >= since && synced > 0) return answer('done', `replication job ${id} has copied since`);
+  if (state.pid !== undefined) return answer('unknown', `replication job ${id} is copying`);
+  if (tried >= since && failed > 0)
+    return answer('unknown', `replication job ${id} was tried and failed: ${state.error ?? 'no reason given'}`);
+  // Asked for, the time of the last try is forgotten until the next round of the scheduler.
+  if (tried === 0) return answer('unknown', `replication job ${id} waits for the next minute of the scheduler`);
+  return answer('absent', `replication job ${id} has not run since`);
 }

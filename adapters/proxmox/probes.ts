@@ -3,9 +3,10 @@ import type { ProbeAnswer, Trace } from '../../src/contracts/cluster.ts';
 import { Failed, fail } from '../../src/contracts/failure.ts';
 import type { Probe } from '../../src/contracts/plan.ts';
 import type { Asker } from './client.ts';
+import { backupMade } from './probe-backup.ts';
 import { ctCreated, guestConfig, guestGone, guestRunning, guestTask } from './probe-guest.ts';
 import type { Timed } from './probe-look.ts';
-import { replicationDisabled, replicationExists, replicationGone } from './probe-replication.ts';
+import { replicationDisabled, replicationExists, replicationGone, replicationRan } from './probe-replication.ts';
 import { rolledBack, snapshotExists, snapshotGone } from './probe-snapshot.ts';
 
 /**
@@ -40,6 +41,10 @@ function ask(client: Asker, wanted: Probe, trace: Timed): Promise<ProbeAnswer> {
       return replicationGone(client, wanted);
     case 'replication-disabled':
       return replicationDisabled(client, wanted);
+    case 'replication-ran':
+      return replicationRan(client, wanted, trace);
+    case 'backup-made':
+      return backupMade(client, wanted, trace);
     case 'snapshot-exists':
       return snapshotExists(client, wanted, trace);
     case 'snapshot-gone':

@@ -97,7 +97,34 @@ export const Storages = z.array(
   }),
 );
 
-export const Content = z.array(z.object({ volid: needText, vmid: number, ctime: number, size: number }));
+export const Content = z.array(
+  z.object({
+    volid: needText,
+    vmid: number,
+    ctime: number,
+    size: number,
+    notes: text,
+    protected: flag,
+    verification: z.object({ state: text }).nullish().catch(undefined),
+  }),
+);
+
+/** `vmid` and `exclude` are comma-separated. */
+export const BackupJobs = z.array(
+  z.object({
+    id: needText,
+    type: text,
+    enabled: number,
+    schedule: text,
+    storage: text,
+    compress: text,
+    all: flag,
+    pool: text,
+    vmid: text,
+    exclude: text,
+    node: text,
+  }),
+);
 
 /** `filepath` is base64 of the whole path; size and mtime come with files only. */
 export const BackupFiles = z.array(z.object({ filepath: needText, type: text, size: number, mtime: number }));
@@ -121,21 +148,20 @@ function replicationJob() {
   });
 }
 
-export const ReplicationStates = z.array(
-  z.object({
-    id: needText,
-    guest: number,
-    source: text,
-    target: text,
-    last_sync: number,
-    last_try: number,
-    next_sync: number,
-    fail_count: number,
-    error: text,
-    duration: number,
-    pid: number,
-  }),
-);
+export const OneReplicationState = z.object({
+  id: needText,
+  guest: number,
+  source: text,
+  target: text,
+  last_sync: number,
+  last_try: number,
+  next_sync: number,
+  fail_count: number,
+  error: text,
+  duration: number,
+  pid: number,
+});
+export const ReplicationStates = z.array(OneReplicationState);
 
 export const HaRows = z.array(
   z.object({ type: text, sid: text, node: text, crm_state: text, state: text, request_state: text }),

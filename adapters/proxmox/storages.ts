@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Backup, Storage, Template } from '../../src/contracts/cluster.ts';
+import type { Backup, Storage, StoredBackup, Template } from '../../src/contracts/cluster.ts';
 import type { Content, Storages } from './schema.ts';
 
 export function storageFrom(row: z.output<typeof Storages>[number]): Storage {
@@ -36,4 +36,23 @@ export function backupsOf(storage: string, vmid: number, rows: Rows): readonly B
   return rows
     .filter((row) => row.vmid === undefined || row.vmid === vmid)
     .map((row) => ({ volid: row.volid, storage, at: row.ctime ?? 0, size: row.size ?? 0 }));
+}
+
+/** One whose guest is named nowhere is nobody's. */
+export function storedBackupsOf(storage: string, rows: Rows): readonly StoredBackup[] {
+  return rows.flatMap((row) => {
+    const vmid =
+      row.vmid ?? (Number(/(?:vzdump-(?:lxc|qemu)-|backup\/(?:ct|vm)\/)(\d+)/.exec(row.volid)?.[1]) || undefined);
+    if (vmid === undefined) return [];
+    const state = row.verification?.state;
+    return {
+      volid: row.volid,
+      storage,
+      vmid,
+      at: row.ctime ?? 0,
+      size: row.size ?? 0,
+      protected: row.protected,
+      ...(state === 'ok' || state === 'failed' ? { verified: state } : {}),
+    };
+  });
 }

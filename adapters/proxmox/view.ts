@@ -3,6 +3,7 @@ import type { Clock } from '../../src/contracts/clock.ts';
 import type {
   Backup,
   BackupFile,
+  BackupJob,
   ClusterView,
   Guest,
   GuestDetail,
@@ -13,13 +14,16 @@ import type {
   PveVersion,
   ReplicationJob,
   ReplicationState,
+  RunningBackup,
   Snapshots,
   Storage,
+  StoredBackup,
   Template,
 } from '../../src/contracts/cluster.ts';
 import { Failed, fail } from '../../src/contracts/failure.ts';
 import type { GuestType } from '../../src/contracts/plan.ts';
 import { archiveOf, filesOf, inArchive } from './backup-files.ts';
+import { backupJobsFrom, runningBackupsFrom } from './backup-jobs.ts';
 import { type Read, reads } from './calls.ts';
 import type { Asker } from './client.ts';
 import { nothingVisible } from './failures.ts';
@@ -29,7 +33,7 @@ import { holds } from './privileges.ts';
 import { jobFrom, stateFrom } from './replication.ts';
 import * as schema from './schema.ts';
 import { snapshotsFrom } from './snapshots.ts';
-import { backupsOf, storageFrom, templatesOf } from './storages.ts';
+import { backupsOf, storageFrom, storedBackupsOf, templatesOf } from './storages.ts';
 import { nextVmid } from './vmids.ts';
 
 /** One look at a cluster: each question is asked at most once; a failed one may be asked again. */
@@ -187,6 +191,20 @@ export class View implements ClusterView {
       }),
     );
     return lists.flat().sort((a, b) => b.at - a.at);
+  }
+
+  async storedBackups(node: string, storage: string): Promise<readonly StoredBackup[]> {
+    const { name } = await this.#node(node);
+    return storedBackupsOf(storage, await this.#get(reads.storedBackups(name, storage), schema.Content));
+  }
+
+  async backupJobs(): Promise<readonly BackupJob[]> {
+    return backupJobsFrom(await this.#get(reads.backupJobs(), schema.BackupJobs));
+  }
+
+  async runningBackups(node: string): Promise<readonly RunningBackup[]> {
+    const { name } = await this.#node(node);
+    return runningBackupsFrom(await this.#get(reads.runningBackups(name), schema.Tasks), this.#client.tokenId);
   }
 
   async snapshots({ node, type, vmid }: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<Snapshots> {

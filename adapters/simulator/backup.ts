@@ -8,7 +8,7 @@ import type { BackupJob } from './state.ts';
 import { flag, format, oneOf, optional, text } from './verify.ts';
 import { guestName } from './world.ts';
 
-/** Backup jobs as configuration; the simulator makes no backups. Sub-objects arrive parsed. */
+/** Backup jobs as configuration; nothing runs them, vzdump.ts makes single backups. Sub-objects arrive parsed. */
 function jobRow(call: Call, job: BackupJob): unknown {
   const schedule = parseSchedule(job.schedule);
   return {

@@ -29,6 +29,7 @@ import { storageRoutes } from './storage.ts';
 import { taskRoutes } from './task-api.ts';
 import { Tasks } from './tasks.ts';
 import type { Clock, Pve, WorldSpec } from './types.ts';
+import { vzdumpRoutes } from './vzdump.ts';
 
 export { HandClock } from './clock.ts';
 export { basculeRights, demoWorld } from './demo-world.ts';
@@ -93,6 +94,7 @@ export const routes = (fingerprint: string): Route[] => [
   ...poolRoutes,
   ...backupRoutes,
   ...snapshotRoutes,
+  ...vzdumpRoutes,
   ...qemuRoutes,
   ...fileRestoreRoutes,
 ];

@@ -139,6 +139,8 @@ export interface Storage {
   total: number;
   used: number;
   path?: string;
+  /** It does not answer: its content cannot be read, and nothing is written to it. */
+  offline?: boolean;
 }
 
 export interface BackupJob {
@@ -185,6 +187,7 @@ export interface Volume {
   used: number;
   ctime: number;
   notes?: string;
+  protected?: boolean;
 }
 
 /** What only the node itself knows: /var/lib/pve-manager/pve-replication-state.json. Epoch seconds, 0 = never. */

@@ -13,11 +13,11 @@ function usage(call: Call, storage: Storage) {
     type: storage.type,
     content: storage.content.join(','),
     shared: storage.shared ? 1 : 0,
-    active: 1,
+    active: storage.offline ? 0 : 1,
     enabled: 1,
-    total: storage.total,
-    used,
-    avail: storage.total - used,
+    total: storage.offline ? 0 : storage.total,
+    used: storage.offline ? 0 : used,
+    avail: storage.offline ? 0 : storage.total - used,
   };
 }
 
@@ -57,6 +57,7 @@ function readable(call: Call, storage: Storage, volume: Volume): boolean {
 
 function content(call: Call): unknown[] {
   const storage = find(call);
+  if (storage.offline) throw broken(`storage '${storage.id}' is not online`);
   return call.world
     .volumesOn(call.node.name, storage.id)
     .filter((volume) => call.params.content === undefined || volume.content === call.params.content)
@@ -71,6 +72,7 @@ function content(call: Call): unknown[] {
       ...(volume.vmid !== undefined && { vmid: volume.vmid }),
       ...(volume.content === 'backup' && { subtype: /-lxc-|backup\/ct\//.test(volume.volid) ? 'lxc' : 'qemu' }),
       ...(volume.notes !== undefined && { notes: volume.notes }),
+      ...(volume.protected && { protected: 1 }),
     }));
 }
 

@@ -1,4 +1,5 @@
 import type { Effect, Filling, GuestType, Json, Probe } from './plan.ts';
+import type { Observation } from './watch.ts';
 
 export type { GuestType } from './plan.ts';
 
@@ -34,6 +35,12 @@ export interface ClusterView {
   haServices(): Promise<readonly HaService[]>;
   /** Finished backups of a guest over the storages we may read; empty may also mean: no right to see them. */
   backups(guest: Pick<Guest, 'vmid' | 'node'>): Promise<readonly Backup[]>;
+  /** Finished backups of all guests on one storage, as that node sees it; none of guests whose backups we may not read. */
+  storedBackups(node: string, storage: string): Promise<readonly StoredBackup[]>;
+  /** Backup jobs as they are configured; throws no-privilege without Sys.Audit. */
+  backupJobs(): Promise<readonly BackupJob[]>;
+  /** Backups that run on that node now, our own and, with Sys.Audit, those of others. */
+  runningBackups(node: string): Promise<readonly RunningBackup[]>;
   /** Snapshots that Proxmox knows; replication's own and those made with zfs or rbd on the node are not among them (ODDITIES 96). */
   snapshots(guest: Pick<Guest, 'vmid' | 'node' | 'type'>): Promise<Snapshots>;
   /** Whether every volume of the guest can be snapshotted; one that cannot spoils it for the whole guest. */
@@ -55,6 +62,12 @@ export interface ClusterView {
 export interface ClusterConnection {
   readonly name: string;
   view(): ClusterView;
+  /**
+   * One GET as it is answered, of the first node that answers: for the watch. `endpoint` with its query:
+   * `/nodes/ovh1/tasks?limit=50`. `not`: nodes that are not to be asked; the one that answers then is asked first from
+   * now on. Never throws.
+   */
+  look(endpoint: string, options?: { readonly not?: readonly string[] }): Promise<Observation>;
   readonly hands: Cluster;
   close(): Promise<void>;
 }
@@ -314,6 +327,37 @@ export interface Backup {
   /** Epoch seconds. */
   readonly at: number;
   readonly size: number;
+}
+
+export interface StoredBackup extends Backup {
+  readonly vmid: number;
+  /** No retention deletes it. */
+  readonly protected: boolean;
+  /** What the last verify on PBS said; undefined: none, or no PBS. */
+  readonly verified?: 'ok' | 'failed';
+}
+
+export interface BackupJob {
+  readonly id: string;
+  readonly enabled: boolean;
+  /** Calendar event, in the time of the node. */
+  readonly schedule: string;
+  readonly storage?: string;
+  readonly compress?: string;
+  /** Which guests: all (but `exclude`), those of a pool, or these. */
+  readonly all: boolean;
+  readonly pool?: string;
+  readonly vmids: readonly number[];
+  readonly exclude: readonly number[];
+  /** Only guests that are on this node when it runs. */
+  readonly node?: string;
+}
+
+export interface RunningBackup {
+  readonly upid: string;
+  /** Undefined: of several guests. */
+  readonly vmid?: number;
+  readonly ours: boolean;
 }
 
 export interface BackupFile {

@@ -130,6 +130,16 @@ export type Probe =
       readonly vmid: number;
       readonly snapshot: string;
     }
+  /** The task tells, or a finished backup with this run's marker in its notes. */
+  | {
+      readonly kind: 'backup-made';
+      readonly node: string;
+      readonly type: GuestType;
+      readonly vmid: number;
+      readonly storage: string;
+    }
+  /** Only a copy that began after the intent counts; `node` is the source. */
+  | { readonly kind: 'replication-ran'; readonly node: string; readonly id: string }
   /** The helper's own probe of that very call. */
   | { readonly kind: 'node-verb'; readonly call: NodeCall }
   /** The entry is there, as this run wrote it; removed entries are gone. */

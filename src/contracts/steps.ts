@@ -206,6 +206,45 @@ export function switchReplicationStep(id: string, disable: boolean): PlannedStep
   };
 }
 
+/**
+ * Asks the source node to copy now. It begins with the scheduler's next minute and is no task (FACTS 4.1); asked twice,
+ * it still runs once (PROBES.md, POST schedule_now). `seconds`: how long beginning and copying may take.
+ */
+export function runReplicationStep(id: string, source: string, target: string, seconds: number): PlannedStep<Call> {
+  const probe: Probe = { kind: 'replication-ran', node: source, id };
+  return {
+    name: 'replicate',
+    says: `Copying ${id} from ${source} to ${target}`,
+    call: { method: 'POST', path: apiPath('nodes', source, 'replication', id, 'schedule_now'), params: {} },
+    probe,
+    repeat: 'refused',
+    settle: { probe, seconds },
+  };
+}
+
+/**
+ * Backs a guest up while it runs. A second call would make a second backup (PROBES.md, POST vzdump), and notes need a
+ * storage. `remove: 0`: no older backup is pruned. A killed one leaves the lock, which no token can clear.
+ */
+export function backupStep(guest: GuestRef, storage: string, compress: string): PlannedStep<Call> {
+  const { node, type, vmid } = guest;
+  return {
+    name: 'backup',
+    says: `Backing up ${guestLabel(guest)} to ${storage}`,
+    call: {
+      method: 'POST',
+      path: apiPath('nodes', node, 'vzdump'),
+      params: { vmid, storage, mode: 'snapshot', compress, remove: 0, 'notes-template': `{{guestname}} ${MARKER}` },
+    },
+    probe: { kind: 'backup-made', node, type, vmid, storage },
+    repeat: 'never',
+    byHand: [
+      `ssh root@${node} pvesm list ${storage} --vmid ${vmid}`,
+      `ssh root@${node} ${type === 'lxc' ? 'pct' : 'qm'} unlock ${vmid}`,
+    ],
+  };
+}
+
 const snapshotPath = ({ node, type, vmid }: GuestRef, ...rest: readonly string[]): string =>
   apiPath('nodes', node, type, vmid, 'snapshot', ...rest);
 

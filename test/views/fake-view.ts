@@ -1,5 +1,6 @@
 import type {
   Backup,
+  BackupJob,
   ClusterView,
   GuestDetail,
   HaService,
@@ -8,8 +9,10 @@ import type {
   Node,
   ReplicationJob,
   ReplicationState,
+  RunningBackup,
   Snapshot,
   Storage,
+  StoredBackup,
   Template,
   Volume,
 } from '../../src/contracts/cluster.ts';
@@ -36,7 +39,10 @@ export interface FakeWorld {
   jobs: ReplicationJob[];
   states: ReplicationState[];
   services: HaService[];
-  backups: (Backup & { vmid: number })[];
+  backups: (Backup & { vmid: number } & Partial<StoredBackup>)[];
+  backupJobs: BackupJob[];
+  /** By node. */
+  runningBackups: Record<string, RunningBackup[]>;
   /** Files of backups on PBS: by volid, then by path. */
   backupFiles: Record<string, Record<string, { type?: string; text?: string; mtime?: number }>>;
   /** By vmid, oldest first. */
@@ -73,6 +79,15 @@ const local: Storage = {
   active: true,
   free: 40 * GIB,
   total: 90 * GIB,
+};
+const backups: Storage = {
+  id: 'backups',
+  type: 'nfs',
+  content: ['backup'],
+  shared: true,
+  active: true,
+  free: 5000 * GIB,
+  total: 8000 * GIB,
 };
 const template = (name: string): Template => ({ volid: `local:vztmpl/${name}.tar.zst`, name, storage: 'local' });
 const node = (name: string, memoryUsed: number): Node => ({
@@ -124,7 +139,7 @@ export function fourNodes(): FakeWorld {
       },
       { vmid: 200, name: 'win', node: 'ovh3', type: 'qemu', status: 'running', networks: [], mac: 'BC:24:11:00:02:00' },
     ],
-    storages: each(() => [zfs(412 * GIB), { ...local }]),
+    storages: each(() => [zfs(412 * GIB), { ...local }, { ...backups }]),
     templates: each(() => [
       template('debian-13-standard_13.1-2_amd64'),
       template('debian-13-standard_13.1-1_amd64'),
@@ -156,6 +171,8 @@ export function fourNodes(): FakeWorld {
         size: 2 * GIB,
       },
     ],
+    backupJobs: [backupJob('nightly', [103, 117])],
+    runningBackups: {},
     backupFiles: {},
     snapshots: {
       103: [
@@ -169,6 +186,17 @@ export function fourNodes(): FakeWorld {
     broken: {},
     asked: [],
   };
+}
+
+export function backupJob(id: string, vmids: readonly number[], more: Partial<BackupJob> = {}): BackupJob {
+  return { id, enabled: true, schedule: '02:30', storage: 'backups', all: false, vmids, exclude: [], ...more };
+}
+
+/** A good backup of that guest on the storage `backups`, so many hours old. */
+export function backup(vmid: number, hours: number, more: Partial<StoredBackup> = {}): StoredBackup {
+  const at = NOW / 1000 - hours * 3600;
+  const volid = `backups:backup/vzdump-lxc-${vmid}-${at}.tar.zst`;
+  return { vmid, volid, storage: 'backups', at, size: 2 * GIB, protected: false, ...more };
 }
 
 export function snapshot(name: string, hours: number, more: Partial<Snapshot> = {}): Snapshot {
@@ -294,6 +322,17 @@ export function fakeView(world: FakeWorld, sees: (vmid: number) => boolean = () 
     },
     haServices: async () => world.services,
     backups: async ({ vmid }) => world.backups.filter((backup) => backup.vmid === vmid),
+    async storedBackups(name, storage) {
+      nodeUp(name);
+      return world.backups
+        .filter((backup) => backup.storage === storage && sees(backup.vmid))
+        .map((backup) => ({ protected: false, ...backup }));
+    },
+    backupJobs: async () => world.backupJobs,
+    async runningBackups(name) {
+      nodeUp(name);
+      return world.runningBackups[name] ?? [];
+    },
     snapshots: async ({ vmid }) => {
       const all = world.snapshots[vmid] ?? [];
       const base = all.at(-1)?.name;
