@@ -98,6 +98,19 @@ function holes(value: unknown, random: () => number): unknown {
   return Object.fromEntries(kept.map(([key, one]) => [key, holes(one, random)]));
 }
 
+test('guests that go home after a maintenance are known by a bot that came in the middle of it', () => {
+  const { timeline, truth } = stories.find(({ title }) => title === 'a node goes into maintenance and returns')!;
+  const late = timeline.observations.filter(({ at }) => at >= T0 + 120);
+  expect(gist(told(late))).toEqual([...truth].sort());
+});
+
+test('the manager says that a node is unknown before its LRM is silent for long', () => {
+  const line = three().until(60);
+  line.node('ovh2', { up: false, state: 'unknown' }).until(100);
+  const quiet = line.observations.filter(({ endpoint }) => endpoint !== '/cluster/status');
+  expect(told(quiet)[0]).toMatchObject({ kind: 'node-lost', severity: 'warning', at: T0 + 58 });
+});
+
 describe('a real failover', () => {
   test('is found although the clock of the dead node was wrong', () => {
     for (const skew of [-600, 600]) {

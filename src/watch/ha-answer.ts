@@ -46,6 +46,8 @@ export interface HaManager {
   readonly requested: readonly string[];
   readonly disarm?: { readonly mode?: string | undefined; readonly state?: string | undefined };
   readonly failed: readonly (readonly [string, readonly string[]])[];
+  /** Services that left a node for its maintenance, and that node. */
+  readonly evacuated: readonly (readonly [string, string])[];
   readonly lrms: readonly LrmRow[];
 }
 
@@ -130,12 +132,12 @@ function lrm(node: string, mode: string | undefined, timestamp: number | undefin
 const managerAnswer = z.object({
   manager_status: z.object({
     timestamp: maybe(num),
-    node_status: z.unknown(),
-    node_request: z.unknown(),
-    service_status: z.unknown(),
+    node_status: z.unknown().optional(),
+    node_request: z.unknown().optional(),
+    service_status: z.unknown().optional(),
     disarm: maybe(z.object({ mode: maybe(name), state: maybe(name) })),
   }),
-  lrm_status: z.unknown(),
+  lrm_status: z.unknown().optional(),
   quorum: maybe(z.object({ quorate: maybe(flag) })),
 });
 
@@ -155,6 +157,9 @@ function managerIn(data: unknown): HaManager | undefined {
     failed: entries(z.object({ failed_nodes: z.array(name) }), manager.service_status).map(
       ([sid, { failed_nodes }]) => [sid, failed_nodes] as const,
     ),
+    evacuated: entries(z.object({ maintenance_node: name, node: name }), manager.service_status)
+      .filter(([, service]) => service.node !== service.maintenance_node)
+      .map(([sid, { maintenance_node }]) => [sid, maintenance_node] as const),
     lrms: entries(lrmStatus, lrm_status).map(([node, { mode, timestamp }]) => lrm(node, mode, timestamp)),
   };
 }

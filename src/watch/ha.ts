@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { News, Observation, Watcher, WatchWorld } from '../contracts/watch.ts';
 import { type HaCurrent, quorumSaid, readClusterStatus, readCurrent, readManager, readTasks } from './ha-answer.ts';
-import { type HaMemory, type Saying, span } from './ha-memory.ts';
+import { guestOf, type HaMemory, type Saying, span } from './ha-memory.ts';
 import { seeAsked, seeLrm, seeManager, seeStatus } from './node-evidence.ts';
 import { judgeNodes } from './nodes.ts';
 import { maybe, name, num, pathOf, rows } from './read.ts';
@@ -61,17 +61,22 @@ function seeTrusted(
     if (memory.quorateAt === undefined || at - memory.quorateAt > PAUSE || at < memory.quorateAt) memory.resumedAt = at;
     memory.quorateAt = at;
     if (path === '/cluster/status') seeStatus(memory, readClusterStatus(data), at);
-    else if (path === '/cluster/ha/status/manager_status') seeManagerStatus(memory, data, at);
+    else if (path === '/cluster/ha/status/manager_status') seeManagerStatus(saying(at), data);
     else seeHa(memory, readCurrent(data), at, saying);
     judgeNodes(saying(clusterNow(memory, at)));
   }
 }
 
-function seeManagerStatus(memory: HaMemory, data: unknown, at: number): void {
+function seeManagerStatus({ memory, world, at }: Saying, data: unknown): void {
   const manager = readManager(data);
   // What a master wrote that writes no more is the past.
   if (!manager || (memory.master?.fresh === false && manager.timestamp === memory.master.stamp)) return;
   seeManager(memory, manager, at);
+  for (const [sid, node] of manager.evacuated) {
+    const left = memory.nodes[node];
+    if (left?.mode === 'maintenance' || left?.state === 'maintenance')
+      left.evacuated = { [sid]: guestOf(sid, world), ...left.evacuated };
+  }
   memory.failed = Object.fromEntries(manager.failed.map(([sid, nodes]) => [sid, [...nodes]]));
   if (manager.disarm?.mode && memory.disarm) memory.disarm.mode ??= manager.disarm.mode;
 }

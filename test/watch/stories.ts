@@ -167,7 +167,8 @@ function maintenance(policy: 'manual' | 'shutdown'): Timeline {
   line.node('ovh2', { mode: 'maintenance', state: 'maintenance', requested: policy === 'manual' });
   for (const sid of line.on('ovh2')) line.service(sid, { crm: 'relocate', state: 'relocate' });
   line.until(80);
-  for (const sid of line.on('ovh2')) line.service(sid, { node: 'ovh3', crm: 'started', state: 'starting' });
+  for (const sid of line.on('ovh2'))
+    line.service(sid, { node: 'ovh3', left: 'ovh2', crm: 'started', state: 'starting' });
   line.until(90);
   run(line, 'ovh3');
   line.until(100);

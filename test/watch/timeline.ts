@@ -25,6 +25,8 @@ interface Service {
   state: string;
   request: string;
   failed: string[];
+  /** The node that it left for maintenance. */
+  left?: string;
 }
 
 export class Timeline {
@@ -201,11 +203,19 @@ export class Timeline {
         master_node: this.master,
         timestamp: this.masterStamp,
         node_status: of(({ state }) => state),
-        node_request: of(({ requested }) => (requested ? { maintenance: 1 } : {})),
+        ...(Object.values(this.nodes).some(({ requested }) => requested)
+          ? { node_request: of(({ requested }) => (requested ? { maintenance: 1 } : {})) }
+          : {}),
         service_status: Object.fromEntries(
-          Object.entries(this.services).map(([sid, { node, crm, failed }]) => [
+          Object.entries(this.services).map(([sid, { node, crm, failed, left }]) => [
             sid,
-            { node, state: crm, uid: 'x', ...(failed.length ? { failed_nodes: failed } : {}) },
+            {
+              node,
+              state: crm,
+              uid: 'x',
+              ...(left && left !== node ? { maintenance_node: left } : {}),
+              ...(failed.length ? { failed_nodes: failed } : {}),
+            },
           ]),
         ),
       },
