@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { DateTime } from 'luxon';
 import { z } from 'zod';
 import type { Card } from '../contracts/card.ts';
 import { type Incident, type Silence, silenceText } from '../contracts/incident.ts';
+import { canonical } from '../contracts/plan.ts';
 import type { News } from '../contracts/watch.ts';
 import { badGuests, guestText } from './families.ts';
 import { openMembers } from './fold.ts';
@@ -19,18 +21,32 @@ export const notesSchema = z.strictObject({
   lines: z.array(z.string()),
   /** By node or cluster: the newest word about updates, until the weekly digest. */
   updates: z.record(z.string(), z.string()),
+  /** The newest of what is counted here, so that what is told twice counts once; bounded. */
+  seen: z.array(z.string()),
 });
 export type Notes = z.infer<typeof notesSchema>;
 
-export const blankNotes = (since: number): Notes => ({ since, counts: {}, backedUp: [], lines: [], updates: {} });
+export const blankNotes = (since: number): Notes => ({
+  since,
+  counts: {},
+  backedUp: [],
+  lines: [],
+  updates: {},
+  seen: [],
+});
 
 const LINES = 12;
+const SEEN = 300;
 const MONDAY = 1;
 
 const COUNTED = /^(backup-(succeeded|verify|sync)|datastore-)/;
 
 export function noted(notes: Notes, news: readonly News[]): Notes {
-  return news.reduce(note, notes);
+  return news.reduce((all, one) => {
+    const print = createHash('sha256').update(canonical(one)).digest('base64').slice(0, 12);
+    if (all.seen.includes(print)) return all;
+    return { ...note(all, one), seen: [...all.seen, print].slice(-SEEN) };
+  }, notes);
 }
 
 function note(notes: Notes, news: News): Notes {
@@ -147,5 +163,5 @@ function updateLines(scene: DigestScene): readonly string[] {
 
 /** What is kept for the next one: updates until they were told. */
 export function afterDigest(scene: DigestScene): Notes {
-  return { ...blankNotes(scene.now), updates: isWeekly(scene) ? {} : scene.notes.updates };
+  return { ...blankNotes(scene.now), seen: scene.notes.seen, updates: isWeekly(scene) ? {} : scene.notes.updates };
 }
