@@ -30,9 +30,11 @@ export interface NodeMemory {
   /** Its own answers: the last one, and the first failure after it. */
   answeredAt?: number;
   refusedAt?: number;
-  /** It says itself that it has no quorum: first and last time. */
+  /** It says itself that it has no quorum: since when. */
   cutSince?: number;
-  cutLast?: number;
+  /** Another node had quorum after that; and then this one still had none. */
+  othersQuorate?: boolean;
+  cut?: boolean;
   backAt?: number;
   /** Guests that left for its maintenance, by sid, until they are back. */
   evacuated?: Record<string, GuestName>;

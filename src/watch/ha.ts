@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { News, Observation, Watcher, WatchWorld } from '../contracts/watch.ts';
 import { type HaCurrent, quorumSaid, readClusterStatus, readCurrent, readManager, readTasks } from './ha-answer.ts';
 import { guestOf, type HaMemory, type Saying, span } from './ha-memory.ts';
-import { seeAsked, seeLrm, seeManager, seeStatus } from './node-evidence.ts';
+import { seeAsked, seeLrm, seeManager, seeQuorate, seeStatus } from './node-evidence.ts';
 import { judgeNodes } from './nodes.ts';
 import { maybe, name, num, pathOf, rows } from './read.ts';
 import { seeServices, seeTasks } from './services.ts';
@@ -60,6 +60,7 @@ function seeTrusted(
   else if (quorate === true) {
     if (memory.quorateAt === undefined || at - memory.quorateAt > PAUSE || at < memory.quorateAt) memory.resumedAt = at;
     memory.quorateAt = at;
+    seeQuorate(memory);
     if (path === '/cluster/status') seeStatus(memory, readClusterStatus(data), at);
     else if (path === '/cluster/ha/status/manager_status') seeManagerStatus(saying(at), data);
     else seeHa(memory, readCurrent(data), at, saying);

@@ -75,12 +75,22 @@ export function seeAsked(memory: HaMemory, name: string, status: number, quorate
   } else known.refusedAt ??= at;
   if (quorate === false) {
     known.cutSince ??= at;
-    known.cutLast = at;
+    if (known.othersQuorate) known.cut = true;
   }
   if (quorate === true && !known.open) {
-    delete known.cutSince;
-    delete known.cutLast;
+    forgetCut(known);
   }
+}
+
+/** A quorate answer: who has had no quorum until now is cut off, if it goes on saying so. */
+export function seeQuorate(memory: HaMemory): void {
+  for (const node of Object.values(memory.nodes)) if (node.cutSince !== undefined) node.othersQuorate = true;
+}
+
+export function forgetCut(node: NodeMemory): void {
+  delete node.cutSince;
+  delete node.othersQuorate;
+  delete node.cut;
 }
 
 export interface Absence {
@@ -108,8 +118,7 @@ export function absence(node: NodeMemory, saying: Saying): Absence {
   // After a pause (no quorum anywhere, or the bot was away) old stamps prove nothing yet.
   const settled = saying.at - (saying.memory.resumedAt ?? 0) >= PAUSE;
   const silent = age > SILENT && !saysOnline && settled;
-  const { cutSince, cutLast = 0 } = node;
-  const cut = cutSince !== undefined && cutLast - cutSince >= 10 && on <= cutSince + 5 && !saysOnline;
+  const cut = node.cut === true && on <= node.cutSince! + 5 && !saysOnline;
   const refused = (node.refusedAt ?? 0) > on;
   return { away: off > on || silent || cut, sure: off > on || cut || refused, age, on, off };
 }

@@ -1,5 +1,6 @@
 import type { GuestName, News } from '../contracts/watch.ts';
 import { called, type NodeMemory, type NodeTrouble, type Saying, span } from './ha-memory.ts';
+import { forgetCut } from './node-evidence.ts';
 
 /** What is said of a node, each milestone once. */
 
@@ -228,7 +229,6 @@ export function sayMovedBack(saying: Saying, name: string, node: NodeMemory): vo
 
 function end(node: NodeMemory, at: number): void {
   delete node.open;
-  delete node.cutSince;
-  delete node.cutLast;
+  forgetCut(node);
   node.backAt = at;
 }

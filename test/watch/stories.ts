@@ -275,6 +275,20 @@ function disarmed(): Timeline {
   return line.until(300);
 }
 
+/** Every node is asked, in turn; the first that answers with quorum is not the first that said it had none. */
+function quorumLostByAll(): Timeline {
+  const line = three().until(60);
+  for (const node of Object.keys(line.nodes)) line.node(node, { quorate: false });
+  for (let t = 60; t < 180; t += 10) {
+    line.poll('ovh2');
+    line.poll('ovh3');
+    line.until(t + 10);
+  }
+  for (const node of Object.keys(line.nodes)) line.node(node, { quorate: true });
+  line.via = 'ovh3';
+  return line.until(300);
+}
+
 function quorumLost(): Timeline {
   const line = three().until(60);
   for (const node of Object.keys(line.nodes)) line.node(node, { quorate: false });
@@ -365,6 +379,11 @@ export const stories: readonly HaStory[] = [
   {
     title: 'the whole cluster loses quorum and gets it back',
     timeline: quorumLost(),
+    truth: ['quorum-lost', 'quorum-restored'],
+  },
+  {
+    title: 'every node says that quorum is lost, until it is back',
+    timeline: quorumLostByAll(),
     truth: ['quorum-lost', 'quorum-restored'],
   },
 ];
