@@ -62,7 +62,15 @@ export class Automations {
   async run(cluster: string, name: string): Promise<void> {
     const automation = this.#parts.automations.find((one) => one.name === name);
     if (!automation) throw new Error(`there is no automation ${name}`);
-    await workOf(automation, cluster, this.#parts);
+    // Two at once would both ask for what is missing.
+    while (this.#round) await this.#round;
+    const work = workOf(automation, cluster, this.#parts);
+    this.#round = work
+      .catch(() => undefined)
+      .finally(() => {
+        this.#round = undefined;
+      });
+    await work;
   }
 
   async #runDue(): Promise<void> {
@@ -73,7 +81,7 @@ export class Automations {
         if (this.#stopped) return;
         if (config.automations[automation.name]?.enabled === false) continue;
         if (!(await this.#isDue(automation, cluster))) continue;
-        await this.run(cluster, automation.name);
+        await workOf(automation, cluster, this.#parts);
       }
     }
   }

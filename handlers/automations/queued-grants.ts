@@ -82,11 +82,25 @@ async function carryOut(
 ) {
   const { kind, grant } = queued;
   const command = kind === 'grant' ? 'ssh grant' : 'ssh revoke';
+  /** A failure of its own request is told by that request's card. */
+  const tellBegun = (what: string) =>
+    context.tell({
+      key: `queued-grants/${entry.key}/${entry.run}`,
+      card: {
+        title: `Carried out now: ${what}`,
+        tone: 'plain',
+        lines: [
+          'The container runs now',
+          `Approved in run ${entry.run}; ${context.root}ssh who vmid:${grant.vmid} tells`,
+        ],
+      },
+    });
   const { request, refused } = await context.ask(command, { person: grant.person, vmid: String(grant.vmid) });
   const moot = request?.plan.intent['moot'];
-  if (request && state === 'runs' && moot === undefined) return;
   const dropped = state === 'runs' ? moot : DROPPED[state];
   const place = `${grant.person} in CT ${grant.vmid} ${grant.guest}`;
+  if (request && dropped === undefined)
+    return tellBegun(`${kind === 'grant' ? 'access' : 'the end of access'} of ${place}`);
   await context.tell({
     key: `queued-grants/${entry.key}/${entry.run}`,
     card: {

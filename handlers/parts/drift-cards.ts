@@ -19,13 +19,19 @@ type NoticeCard = Notice['card'];
 const title = (words: string, { id, login, at, zone }: Who): string =>
   `${words} @${id}${login ? ` (github ${login})` : ''} ${DateTime.fromMillis(at, { zone }).toFormat('HH:mm')}`;
 
+/** Accounts made by hand may have had fewer keys from the start: that is no change on GitHub. */
+const neverHad = (changes: readonly Change[]): boolean =>
+  changes.every(({ grant, removed }) => grant.adopted === true && removed.length === 0);
+
 export function changedCard(who: Who, changes: readonly Change[], note?: string): NoticeCard {
+  const fewer = note === undefined && neverHad(changes);
   return {
-    title: title('KEYS CHANGED', who),
+    title: title(fewer ? 'NOT ALL KEYS' : 'KEYS CHANGED', who),
     tone: 'warning',
     lines: [
       ...diffLines(changes),
       `On: ${placesOf(changes.map(({ grant }) => grant))}`,
+      ...(fewer ? ['On GitHub and not there: new, or never given when the account was made by hand'] : []),
       ...(note === undefined ? [`Nothing changed yet. Ask ${who.name} outside chat first`] : [note]),
       ...(note !== undefined && changes.some(({ added }) => added.length > 0)
         ? [`New keys were not added. Ask ${who.name} outside chat first`]
