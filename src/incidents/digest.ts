@@ -17,8 +17,8 @@ export const notesSchema = z.strictObject({
   counts: z.record(z.string(), z.number()),
   /** Guests with a good backup since then. */
   backedUp: z.array(z.number()),
-  /** First lines of what is neither a backup nor counted alone; bounded. */
-  lines: z.array(z.string()),
+  /** First lines of what is neither a backup nor counted alone, by what they are about: a finer word replaces one. */
+  lines: z.record(z.string(), z.string()),
   /** By node or cluster: the newest word about updates, until the weekly digest. */
   updates: z.record(z.string(), z.string()),
   /** The newest of what is counted here, so that what is told twice counts once; bounded. */
@@ -30,7 +30,7 @@ export const blankNotes = (since: number): Notes => ({
   since,
   counts: {},
   backedUp: [],
-  lines: [],
+  lines: {},
   updates: {},
   seen: [],
 });
@@ -56,8 +56,9 @@ function note(notes: Notes, news: News): Notes {
   const counts = { ...notes.counts, [news.kind]: (notes.counts[news.kind] ?? 0) + 1 };
   const well = /^backup-(succeeded|recent)/.test(news.kind) ? (news.guests ?? (news.guest ? [news.guest] : [])) : [];
   const backedUp = [...new Set([...notes.backedUp, ...well.map(({ vmid }) => vmid)])];
-  const lines = COUNTED.test(news.kind) || notes.lines.includes(line) ? notes.lines : [...notes.lines, line];
-  return { ...notes, counts, backedUp, lines: lines.slice(-LINES) };
+  const about = `${news.kind}/${news.incident}/${news.guest?.vmid ?? ''}/${news.startedAt ?? ''}`;
+  const lines = COUNTED.test(news.kind) ? notes.lines : { ...notes.lines, [about]: line };
+  return { ...notes, counts, backedUp, lines: Object.fromEntries(Object.entries(lines).slice(-LINES)) };
 }
 
 /** The oldest copies there are of what should have one; epoch seconds. */
@@ -90,7 +91,7 @@ export function digestCard(scene: DigestScene): Card {
       ...vitalLines(scene),
       ...openLines(open, zone),
       ...resolvedLine(incidents, scene.notes.since),
-      ...scene.notes.lines,
+      ...new Set(Object.values(scene.notes.lines)),
       ...silenceLines(scene),
       ...updateLines(scene),
     ],

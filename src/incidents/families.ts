@@ -23,9 +23,11 @@ const DIGEST: ReadonlySet<NewsKind> = new Set([
   'updates-available',
 ]);
 
+/** A line of the digest, also where it belongs to an incident that is open. */
+export const isDigest = ({ kind, phase }: News): boolean => phase === 'note' || DIGEST.has(kind);
+
 /** Never an incident of its own; it may still be a line of one that is open. */
-export const isNote = ({ kind, phase, severity }: News): boolean =>
-  phase === 'note' || DIGEST.has(kind) || severity === 'info';
+export const isNote = (news: News): boolean => isDigest(news) || news.severity === 'info';
 
 /**
  * News of one group that open within minutes of each other have one cause more often than not: a dead storage, a full

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Incident } from '../contracts/incident.ts';
 import { canonical } from '../contracts/plan.ts';
 import type { News } from '../contracts/watch.ts';
-import { groupOf, isMoment, isNote, weight } from './families.ts';
+import { groupOf, isDigest, isMoment, isNote, weight } from './families.ts';
 
 /** News become incidents: pure, and the same news twice change nothing. Times: epoch milliseconds. */
 
@@ -36,7 +36,7 @@ export function fold(known: readonly Incident[], news: readonly News[], at: numb
   const notes: News[] = [];
   for (const one of news) {
     const next = take([...all.values()], one, at);
-    if (next !== 'known' && isNote(one)) notes.push(one);
+    if (next === 'note' || (next !== 'known' && isDigest(one))) notes.push(one);
     if (typeof next === 'string') continue;
     all.set(next.id, next);
     told.set(next.id, [...(told.get(next.id) ?? []), one]);
