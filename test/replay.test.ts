@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { NewsKind } from '../src/contracts/watch.ts';
 import { finalNews, readRecording, replay, runReplay } from '../src/replay.ts';
+import { gist, told } from './watch/timeline.ts';
 
 /** The recorded answers of ../shared/events, replayed where they are, against what is true of them. */
 
@@ -158,6 +159,20 @@ describe.skipIf(!here).each(recordings('ha'))('%s', (path) => {
     for (const sentence of expected.mustNotReport ?? [])
       for (const [pattern, kinds] of FORBIDDEN)
         if (pattern.test(sentence)) expect(said.filter(({ kind }) => kinds.includes(kind as NewsKind))).toEqual([]);
+  });
+
+  test('says the same when the bot restarts at any moment', () => {
+    const { observations } = readRecording(readFileSync(file, 'utf8'), file);
+    const restarted = told(observations, (memory) => JSON.parse(JSON.stringify(memory)));
+    expect(restarted).toEqual(told(observations));
+  });
+
+  test('says the same to a client that sees every second answer, or rows in another order', () => {
+    const { observations } = readRecording(readFileSync(file, 'utf8'), file);
+    const whole = gist(told(observations));
+    for (const kept of [0, 1]) expect(gist(told(observations.filter((_, i) => i % 2 === kept)))).toEqual(whole);
+    const turned = observations.map((one) => (Array.isArray(one.data) ? { ...one, data: one.data.toReversed() } : one));
+    expect(gist(told(turned))).toEqual(whole);
   });
 
   test('says it in time', () => {

@@ -60,7 +60,9 @@ export interface Watched {
  * What one answer means. An answer through a node without quorum describes a frozen past (FACTS 1.6): only watchers
  * that ask for such answers (`frozen`) see it.
  */
-export function watch(memory: WatchMemory, observation: Observation, limits: WatchLimits = DEFAULT_LIMITS): Watched {
+export function watch(memory: WatchMemory, seen: Observation, limits: WatchLimits = DEFAULT_LIMITS): Watched {
+  // Whole seconds, as Proxmox counts them.
+  const observation = Number.isInteger(seen.at) ? seen : { ...seen, at: Math.floor(seen.at) };
   const said = quorumSaid(observation);
   const quorate =
     said === undefined || said === memory.quorate[observation.via]
@@ -69,14 +71,14 @@ export function watch(memory: WatchMemory, observation: Observation, limits: Wat
   const frozen = quorate[observation.via] === false;
   const world = frozen ? memory.world : worldAfter(memory.world, observation);
   const path = observation.endpoint;
-  return step({ ...memory, quorate, world }, limits, (watcher, part, seen) =>
-    watcher.wants(path) && (!frozen || watcher.frozen) ? watcher.see(part, observation, seen) : undefined,
+  return step({ ...memory, quorate, world }, limits, (watcher, part, known) =>
+    watcher.wants(path) && (!frozen || watcher.frozen) ? watcher.see(part, observation, known) : undefined,
   );
 }
 
 /** What it means that it is now `at`, epoch seconds. */
 export function pass(memory: WatchMemory, at: number, limits: WatchLimits = DEFAULT_LIMITS): Watched {
-  return step(memory, limits, (watcher, part, seen) => watcher.pass?.(part, at, seen));
+  return step(memory, limits, (watcher, part, known) => watcher.pass?.(part, Math.floor(at), known));
 }
 
 type Told = (watcher: Watcher, part: object, world: WatchWorld) => ReturnType<Watcher['see']> | undefined;
