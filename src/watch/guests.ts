@@ -19,6 +19,8 @@ interface Down {
   type: 'lxc' | 'qemu';
   onboot?: boolean;
   told?: true;
+  /** Looks in a row without it. */
+  missed?: number;
 }
 
 export interface GuestsMemory {
@@ -70,7 +72,9 @@ export const guestsWatcher: Watcher<GuestsMemory> = {
       tasks(memory, data, observation.at);
       return { memory, news: [] };
     }
-    const news = guestRows(data).flatMap((row) => looked(memory, row, observation, world));
+    const told = guestRows(data);
+    const news = told.flatMap((row) => looked(memory, row, observation, world));
+    if (told.length > 0) news.push(...vanished(memory, new Set(told.map(({ vmid }) => vmid)), observation.at));
     return { memory, news: news.map((one) => ({ ...one, cluster: world.cluster })) };
   },
 };
@@ -138,6 +142,34 @@ function looked(memory: GuestsMemory, row: GuestRow, { at }: Observation, world:
       text: `${called(guest)} on ${node} is down; nobody stopped it`,
     },
   ];
+}
+
+/** Down, and then removed: nobody waits for it. */
+function vanished(memory: GuestsMemory, there: ReadonlySet<number>, at: number): Omit<News, 'cluster'>[] {
+  const news: Omit<News, 'cluster'>[] = [];
+  for (const [key, down] of Object.entries(memory.down)) {
+    const vmid = Number(key);
+    if (there.has(vmid)) continue;
+    down.missed = (down.missed ?? 0) + 1;
+    if (down.missed < LOOKS) continue;
+    delete memory.down[vmid];
+    delete memory.ran[vmid];
+    if (down.told)
+      news.push({
+        kind: 'guest-up',
+        severity: 'info',
+        incident: `guest/${vmid}`,
+        phase: 'ends',
+        guest: { vmid, type: down.type },
+        node: down.node,
+        startedAt: down.ranAt,
+        endedAt: at,
+        at,
+        text: `${vmid} on ${down.node} was removed`,
+        facts: { removed: true },
+      });
+  }
+  return news;
 }
 
 function up(row: GuestRow, down: Down, at: number): Omit<News, 'cluster'> {

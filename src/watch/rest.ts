@@ -4,6 +4,7 @@ import { blindWatcher } from './blind.ts';
 import { cephWatcher } from './ceph.ts';
 import { certificatesWatcher } from './certificates.ts';
 import { coverageWatcher } from './coverage.ts';
+import { createdWatcher } from './created.ts';
 import { type GuestsMemory, guestsToLookAt, guestsWatcher } from './guests.ts';
 import { notificationsWatcher } from './notifications.ts';
 import { pbsWatcher } from './pbs.ts';
@@ -22,6 +23,7 @@ export const restWatchers: readonly Watcher[] = [
   zfsWatcher,
   cephWatcher,
   guestsWatcher,
+  createdWatcher,
   pbsWatcher,
   certificatesWatcher,
   updatesWatcher,
