@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import type { Incident } from '../src/contracts/incident.ts';
 import { incidentCard } from '../src/incidents/card.ts';
 import { fold } from '../src/incidents/fold.ts';
-import { marksFrom, vitalsFrom } from '../src/incidents/known.ts';
+import { oldestBackup } from '../src/incidents/known.ts';
 import { readRecording } from '../src/replay.ts';
+import { coverageWatcher } from '../src/watch/coverage.ts';
 import { blankMemory, watch } from '../src/watch/index.ts';
 
 /** Recorded answers of real HA code through the watch and into incidents: what the channel would show. */
@@ -50,8 +51,11 @@ describe.skipIf(!here)('recorded', () => {
     expect(text).toMatch(/110 metabase: down 2m0\d, lost 3m\d\d–3m4\d/);
     expect(text).toContain('disable 103-0, 110-0 before ovh2 is back');
     expect(titles.length).toBeGreaterThan(1);
-    expect(marksFrom(memory, 103)?.tags).toBeInstanceOf(Array);
-    expect(vitalsFrom(memory).replication?.job).toMatch(/^\d+-\d+ → ovh\d$/);
+    expect(oldestBackup(memory)).toEqual({});
+    const coverage = { ...coverageWatcher.blank, good: { 110: 50, 103: 100, 999: 1 } };
+    expect(oldestBackup({ ...memory, parts: { ...memory.parts, coverage } })).toEqual({
+      backup: { vmid: 110, at: 50, name: 'metabase' },
+    });
   });
 
   test.each([
