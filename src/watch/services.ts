@@ -1,10 +1,10 @@
 import { failoverMove, refine, sayFailover, sayMove } from './failover.ts';
 import type { ServiceRow, Task } from './ha-answer.ts';
 import { ageOf, guestOf, type Move, type Saying, type ServiceMemory } from './ha-memory.ts';
+import { endError, endRecovery, sayError, sayRecovery } from './ha-trouble.ts';
 import { nodeOf } from './node-evidence.ts';
 import { sayMovedBack } from './node-news.ts';
 import { openLost } from './nodes.ts';
-import { endError, endRecovery, sayError, sayRecovery } from './service-trouble.ts';
 
 /** The HA services: where each is, where it went, and why. FACTS 1.3, 1.4 and 1.6. */
 
