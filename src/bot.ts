@@ -6,9 +6,11 @@ import type { ClusterConnection } from './contracts/cluster.ts';
 import type { Command, Option } from './contracts/command.ts';
 import type { Github } from './contracts/github.ts';
 import type { HouseRules } from './contracts/house.ts';
+import type { PbsConnection } from './contracts/pbs.ts';
 import type { Judge } from './contracts/policy.ts';
 import type { ShellConnection } from './contracts/shell.ts';
 import type { Store, StoredOffer } from './contracts/store.ts';
+import type { News } from './contracts/watch.ts';
 import { FrontDesk } from './desk.ts';
 import { Incidents } from './incidents/incidents.ts';
 import { LastCheck } from './last-check.ts';
@@ -18,6 +20,7 @@ import { Outbox } from './outbox.ts';
 import type { Habit } from './parse.ts';
 import { People } from './people.ts';
 import { Planning, rootOf } from './planning.ts';
+import { Poller } from './poller.ts';
 import { makeRegistry } from './registry.ts';
 import { Requests } from './requests.ts';
 import { Runner } from './runner.ts';
@@ -50,6 +53,10 @@ export interface BotParts {
   /** SSH to the nodes, of the clusters that have it (`connectNodes` of adapters/shell). Closed with the bot. */
   readonly shells: readonly ShellConnection[];
   readonly houses: ReadonlyMap<string, HouseRules>;
+  /** Closed with the bot. */
+  readonly pbs?: readonly PbsConnection[];
+  /** by hand: nothing is looked at until `poller.poll` is called (tests). */
+  readonly polls?: 'always' | 'by hand';
   /** The journal is out of reach or another process leads: the process must end and be started again. */
   readonly onBroken: (error: unknown) => void;
 }
@@ -63,6 +70,7 @@ export class Bot {
   readonly outbox: Outbox;
   readonly automations: Automations;
   readonly incidents: Incidents;
+  readonly poller: Poller;
   readonly #parts: BotParts;
   readonly #telling: Telling;
   readonly #stop = new AbortController();
@@ -103,8 +111,13 @@ export class Bot {
       known: (command) => registry.commands.has(command),
       nameOf: (id) => people.nameOf(id),
       rootOf: (place) => rootOf(place, config),
+      marks: (cluster, vmid) => this.poller.guest(cluster, vmid),
+      vitals: (cluster) => this.poller.vitals(cluster),
     });
     this.incidents = incidents;
+    const pbs = new Map((parts.pbs ?? []).map((connection) => [connection.name, connection]));
+    const onNews = (cluster: string, news: readonly News[]) => incidents.take(cluster, news);
+    this.poller = new Poller({ config, clusters, pbs, store, clock, log, onNews, onBroken });
     const working = { ...looking, registry, planning, requests, notices, incidents, log };
     const stands = async (offer: StoredOffer) => (await incidents.stands(offer)) || notices.stands(offer);
     this.desk = new FrontDesk({ ...working, notices: { stands }, habit });
@@ -132,6 +145,7 @@ export class Bot {
     await this.requests.recount();
     await this.runner.wake();
     this.#ticking = this.#tick();
+    if (this.#parts.polls !== 'by hand') this.poller.start();
   }
 
   async #tick(): Promise<void> {
@@ -159,8 +173,9 @@ export class Bot {
 
   /** No new requests; runs stop between looks and resume at the next start. */
   async stop(): Promise<void> {
-    const { chats, clusters, shells, store } = this.#parts;
+    const { chats, clusters, shells, pbs, store } = this.#parts;
     this.#stop.abort();
+    await this.poller.stop();
     await this.automations.stop();
     await this.runner.stop();
     await this.#ticking;
@@ -168,7 +183,7 @@ export class Bot {
     this.outbox.stop();
     await this.outbox.settled();
     await Promise.allSettled([...chats.map((chat) => chat.stop()), this.#parts.github.close()]);
-    await Promise.allSettled([...clusters, ...shells].map((connection) => connection.close()));
+    await Promise.allSettled([...clusters, ...shells, ...(pbs ?? [])].map((connection) => connection.close()));
     await store.close();
     this.#leading = false;
   }

@@ -204,6 +204,8 @@ function crossCheck(config: Config): string[] {
   }
   for (const [name, entry] of Object.entries(config.clusters))
     wrong.push(...crossCheckCluster(config, entry).map((line) => `clusters.${name}.${line}`));
+  for (const [name, { cluster }] of Object.entries(config.pbs))
+    if (!Object.hasOwn(config.clusters, cluster)) wrong.push(`pbs.${name}.cluster: there is no cluster ${cluster}`);
   wrong.push(...crossCheckAutomations(config));
   return wrong;
 }
@@ -255,6 +257,12 @@ function withPaths(config: Config, folder: string): Config {
     github: { ...config.github, ...(config.github.ca ? { ca: path(config.github.ca) } : {}) },
     policy: { ...config.policy, ...(config.policy.directory ? { directory: path(config.policy.directory) } : {}) },
     store: 'file' in config.store ? { file: path(config.store.file) } : config.store,
+    pbs: Object.fromEntries(
+      Object.entries(config.pbs).map(([name, entry]) => [
+        name,
+        { ...entry, ...(entry.ca ? { ca: path(entry.ca) } : {}) },
+      ]),
+    ),
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, entry]) => [
         name,

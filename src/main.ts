@@ -19,6 +19,7 @@ import type { Chat } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import type { ClusterConnection } from './contracts/cluster.ts';
 import { Failed, fail } from './contracts/failure.ts';
+import type { PbsConnection } from './contracts/pbs.ts';
 import type { Judge } from './contracts/policy.ts';
 import type { Shell, ShellConnection } from './contracts/shell.ts';
 import type { Store } from './contracts/store.ts';
@@ -107,6 +108,8 @@ export interface OpenParts {
   /** All there are, unless told (tests). */
   readonly automations?: readonly Automation[];
   readonly clock: Clock;
+  readonly pbs?: readonly PbsConnection[];
+  readonly polls?: 'always' | 'by hand';
   /** Rules how long GitHub may take; `clock` unless told (tests, whose clocks hurry). */
   readonly wires?: Clock;
   readonly log: Log;

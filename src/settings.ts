@@ -56,7 +56,7 @@ const duration = (about: string) =>
 
 export function seconds(text: string): number {
   const [, count = '0', unit = 'h'] = /^(\d+)([a-z]+)$/.exec(text) ?? [];
-  const each = { min: 60, h: 3600, d: 86_400, w: 604_800, m: 2_592_000, y: 31_536_000 }[unit] ?? 0;
+  const each = { s: 1, min: 60, h: 3600, d: 86_400, w: 604_800, m: 2_592_000, y: 31_536_000 }[unit] ?? 0;
   return Number(count) * each;
 }
 
@@ -150,6 +150,41 @@ const alertRule = {
   digest: z.boolean().default(true).describe('Whether the daily digest goes here.'),
 };
 
+/** How often something is asked; seconds. */
+const period = (about: string, most: number) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,4}(s|min|h|d)$/, 'must be a number with s, min, h or d, for example 10s')
+    .transform(seconds)
+    .refine(
+      (value) => value >= 2 && value <= most,
+      `must be between 2s and ${most >= 3600 ? `${most / 3600}h` : `${most}s`}`,
+    )
+    .describe(about);
+
+const watchRules = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Whether this cluster is watched at all.'),
+    status: period('HA, members and tasks. Slower than 20s no failover can be told from a move.', 20).prefault('10s'),
+    resources: period('Guests and storages.', 600).prefault('30s'),
+    replication: period(
+      'State of the replication jobs, on each node; the data-loss window is known this well.',
+      600,
+    ).prefault('1min'),
+    health: period('ZFS pools and Ceph.', 86_400).prefault('15min'),
+    backups: period('Backup jobs, and what backups there are.', 86_400).prefault('1h'),
+    slow: period('Certificates and updates.', 7 * 86_400).prefault('1d'),
+    storageFull: z.int().min(50).max(99).default(90).describe('Percent from which on a storage is told to be full.'),
+    backupTooOld: duration('Age from which on the last good backup of a guest is too old.').prefault('26h'),
+    certificate: duration('How long before its end a certificate is told.').prefault('14d'),
+    replicationFailing: duration('How long a replication may fail before it is told.').prefault('15min'),
+    blind: duration('How long nothing may be seen of the cluster before that is told.').prefault('2min'),
+    hookSecret: secret('What its webhooks must bring; without it none are taken. At least 16 characters.')
+      .refine((value) => value.length >= 16, 'must have at least 16 characters')
+      .optional(),
+  })
+  .describe('What is asked how often, and from when on it is told.');
+
 const cluster = z
   .strictObject({
     urls: z
@@ -189,6 +224,7 @@ const cluster = z
       .strictObject({ at: timeOfDay.default('08:00').describe('Local time of the cluster.') })
       .prefault({})
       .describe('The daily digest.'),
+    watch: watchRules.prefault({}),
     shell: shell.optional(),
     house: z
       .strictObject({
@@ -204,6 +240,23 @@ const cluster = z
       .describe('House rules.'),
   })
   .describe('One Proxmox VE cluster or stand-alone host.');
+
+const pbs = z
+  .strictObject({
+    cluster: z.string().describe('The cluster whose backups it keeps: its alerts go there.'),
+    url: z.url({ protocol: /^https$/ }).describe('https://pbs.example:8007'),
+    token: secret('API token, user@realm!id:secret, with the role Audit on /.'),
+    fingerprints: z
+      .array(z.string().regex(/^([0-9A-Fa-f]{2}:?){32}$/, 'must be a SHA-256 fingerprint'))
+      .optional()
+      .describe('SHA-256 fingerprint of its certificate, as its dashboard shows it.'),
+    ca: z.string().optional().describe('Path of a private CA.'),
+    every: period('Its tasks and datastores.', 3600).prefault('1min'),
+    hookSecret: secret('What its webhooks must bring; without it none are taken.')
+      .refine((value) => value.length >= 16, 'must have at least 16 characters')
+      .optional(),
+  })
+  .describe('One Proxmox Backup Server.');
 
 const slack = z
   .strictObject({
@@ -260,6 +313,18 @@ export const configSchema = z.strictObject({
   clusters: z
     .record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be lower-case letters, digits and dashes'), cluster)
     .describe('Clusters by the name people type.'),
+  pbs: z
+    .record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be lower-case letters, digits and dashes'), pbs)
+    .default({})
+    .describe('Proxmox Backup Servers, whose tasks are watched.'),
+  hooks: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      port: z.int().min(0).max(65535),
+      publicUrl: z.url().optional().describe('How the nodes reach it, for `bascule setup pve`.'),
+    })
+    .optional()
+    .describe('Takes webhooks of PVE and PBS here: /hooks/pve/CLUSTER and /hooks/pbs/NAME. They only hasten.'),
   github: z
     .strictObject({
       apiUrl: z
@@ -322,3 +387,5 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 export type ClusterConfig = Config['clusters'][string];
+export type WatchRules = ClusterConfig['watch'];
+export type PbsConfig = Config['pbs'][string];

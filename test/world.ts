@@ -78,6 +78,8 @@ export interface World extends Readonly<Record<Name, Somebody>> {
   settled(): Promise<void>;
   /** Runs a schedule now, whenever it is due, and waits until all that came of it is done and told. */
   runs(automation: string): Promise<void>;
+  /** One round of the watch over whatever is due by the bot's clock, its news told; nothing is polled otherwise. */
+  polls(): Promise<void>;
   /** Where Slack delivers in HTTP mode. */
   slackUrl(): string;
   /** The newest request of that command, or of any. */
@@ -112,6 +114,8 @@ export interface WorldOptions {
   readonly ssh?: boolean;
   /** GitHub alone. */
   readonly github?: boolean;
+  /** Alerts in #ops, for stories of the watch. */
+  readonly watch?: boolean;
   /** These schedules instead of the bot's own. */
   readonly automations?: readonly Automation[];
 }
@@ -159,7 +163,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
           ct: { replicateTo: ['ovh3', 'ovh1'] },
           ...(options.ssh ? { ssh: { jump: { node: 'ovh1', host: 'gate.example.org' } } } : {}),
         },
-        ...(options.ssh ? { alerts: [{ slack: OPS }], shell: shellOf(simulator) } : {}),
+        ...(options.ssh || options.watch ? { alerts: [{ slack: OPS }] } : {}),
+        ...(options.ssh ? { shell: shellOf(simulator) } : {}),
         ...options.cluster,
       },
     },
@@ -209,6 +214,10 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     async runs(automation) {
       await open.bot.automations.settled();
       await open.bot.automations.run('off', automation);
+      await settled();
+    },
+    async polls() {
+      await open.bot.poller.poll('off');
       await settled();
     },
     slackUrl: () => open.url ?? '',
@@ -384,6 +393,7 @@ async function openBot({ config, simulator, slack, logged, clock, options }: Bot
     ...(options.automations ? { automations: options.automations } : {}),
     clock,
     wires: systemClock,
+    polls: 'by hand',
     log,
     onBroken: (error) => {
       logged.push(`BROKEN ${String((error as Error)?.stack ?? error)}`);

@@ -152,6 +152,34 @@ export class Client {
     return fail('internal', { what: 'nothing was asked', why: 'no address', next: 'configure one' });
   }
 
+  /**
+   * One answer as it came, of the first base URL that gives one of its own; those in `skip` are not asked. Without an
+   * answer: the first URL's trouble. Never throws. `patience`: milliseconds until an answer must begin.
+   */
+  async raw(read: Read, skip: ReadonlySet<string>, patience: number): Promise<RawAnswer> {
+    if (!isClean(read.path)) return { url: this.urls[0]!, error: `the path is not clean: ${read.path.slice(0, 200)}` };
+    const attempt = this.attempt(read);
+    let trouble: RawAnswer | undefined;
+    for (const base of this.urls) {
+      if (skip.has(base)) continue;
+      try {
+        const answer = await this.#once(base, attempt, read.query, patience);
+        if (!entryBroken(answer, read.path)) {
+          this.prefer(base);
+          return { url: base, answer };
+        }
+        this.#report(base, new Error(`${answer.status} ${answer.reason}`));
+        trouble ??= { url: base, answer };
+      } catch (error) {
+        this.#report(base, error);
+        const { why } = unanswered(attempt, base, error, sentOf(error));
+        trouble ??= { url: base, error: why };
+      }
+      if (this.#closing.signal.aborted) break;
+    }
+    return trouble ?? { url: this.urls[0]!, error: 'no address is left to ask' };
+  }
+
   /** Changes something. Throws Failed whose `sent` tells how far it got. */
   async send(call: Call): Promise<Answered> {
     checkPath(call.path);
@@ -181,17 +209,23 @@ export class Client {
   }
 
   /** One read, repeated once on the same URL when the connection was cut under it. */
-  async #once(base: string, attempt: Attempt, query: Params): Promise<Raw> {
+  async #once(base: string, attempt: Attempt, query: Params, patience?: number): Promise<Raw> {
     try {
-      return await this.#exchange(base, attempt, query, this.#reading);
+      return await this.#exchange(base, attempt, query, this.#reading, patience);
     } catch (error) {
       if (!wasCut(error)) throw error;
-      return await this.#exchange(base, attempt, query, this.#reading);
+      return await this.#exchange(base, attempt, query, this.#reading, patience);
     }
   }
 
-  async #exchange(base: string, attempt: Attempt, params: Params, dispatcher: Dispatcher): Promise<Raw> {
-    const response = await this.#response(base, attempt, params, dispatcher);
+  async #exchange(
+    base: string,
+    attempt: Attempt,
+    params: Params,
+    dispatcher: Dispatcher,
+    patience?: number,
+  ): Promise<Raw> {
+    const response = await this.#response(base, attempt, params, dispatcher, patience);
     return { ...statusOf(response), body: parse(await response.body.text()) };
   }
 
@@ -210,7 +244,7 @@ export class Client {
     return { ...status, body: undefined, bytes: Buffer.concat(chunks).subarray(0, limit) };
   }
 
-  async #response(base: string, attempt: Attempt, params: Params, dispatcher: Dispatcher) {
+  async #response(base: string, attempt: Attempt, params: Params, dispatcher: Dispatcher, patience?: number) {
     const { method, path, token } = attempt;
     const form = encode(params);
     // A body in GET or DELETE is a 501, and so is a chunked one (ODDITIES 41, 42): strings only, and in the query.
@@ -225,6 +259,7 @@ export class Client {
       },
       ...(inBody ? { body: form } : {}),
       ...(method === 'GET' && !path.startsWith('/nodes/') ? { headersTimeout: this.#timings.local } : {}),
+      ...(patience === undefined ? {} : { headersTimeout: patience, bodyTimeout: patience }),
     });
   }
 
@@ -248,7 +283,14 @@ export class Client {
 /** The part of a client that only looks. */
 export type Asker = Pick<Client, 'name' | 'tokenId' | 'urls' | 'closing' | 'prefer' | 'attempt' | 'get' | 'download'>;
 
-interface Raw {
+/** `answer`: of any status. */
+export interface RawAnswer {
+  readonly url: string;
+  readonly answer?: Raw;
+  readonly error?: string;
+}
+
+export interface Raw {
   readonly status: number;
   readonly reason: string;
   readonly body: unknown;
@@ -328,8 +370,11 @@ function checkToken(token: string): void {
   });
 }
 
+const isClean = (path: string): boolean =>
+  /^(\/[A-Za-z0-9\-_.!~*'()%:@]+)+$/.test(path) && !/(^|\/)\.{1,2}(\/|$)/.test(path);
+
 function checkPath(path: string): void {
-  if (/^(\/[A-Za-z0-9\-_.!~*'()%:@]+)+$/.test(path) && !/(^|\/)\.{1,2}(\/|$)/.test(path)) return;
+  if (isClean(path)) return;
   fail('internal', {
     what: 'the call was not sent',
     why: `its path is not clean: ${path}`,

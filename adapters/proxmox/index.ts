@@ -2,6 +2,7 @@ import type { Clock } from '../../src/contracts/clock.ts';
 import type { ClusterConnection } from '../../src/contracts/cluster.ts';
 import { Client, type ProxmoxEvent, type Timings } from './client.ts';
 import { Hands } from './hands.ts';
+import { Looker } from './look.ts';
 import { type Patience, usualPatience } from './tasks.ts';
 import type { Trust } from './trust.ts';
 import { View } from './view.ts';
@@ -27,9 +28,11 @@ export interface ProxmoxOptions {
 export function connectProxmox(options: ProxmoxOptions): ClusterConnection {
   const client = new Client(options);
   const names = new Map<number, string>();
+  const looker = new Looker(client, options.clock);
   return {
     name: options.name,
     view: () => new View(client, options.clock, names),
+    look: (endpoint, wish) => looker.look(endpoint, wish),
     hands: new Hands(client, options.clock, { ...usualPatience, ...options.patience }),
     close: () => client.close(),
   };
