@@ -263,8 +263,9 @@ export class Incidents implements Alerts {
   }
 
   async #notes(cluster: string, now: number): Promise<Notes> {
-    const kept = await this.#parts.store.setting(`incidents/${cluster}/notes`);
-    return kept === undefined ? blankNotes(now) : notesSchema.parse(JSON.parse(kept));
+    const kept = parsed(await this.#parts.store.setting(`incidents/${cluster}/notes`));
+    // Another Bascule may have kept them otherwise: a digest is not worth a stop.
+    return notesSchema.safeParse(kept).data ?? blankNotes(now);
   }
 
   #saveNotes(cluster: string, notes: Notes): Promise<void> {
@@ -286,6 +287,8 @@ export class Incidents implements Alerts {
     }
   }
 }
+
+const parsed = (text: string | undefined): unknown => (text === undefined ? undefined : JSON.parse(text));
 
 /** As found, until it gets worse or something happens to it. */
 function heldNow(now: Incident, before: Incident | undefined, baseline: Baseline, at: number): string | undefined {
