@@ -137,16 +137,27 @@ export function replay({ cluster, observations }: Recording): News[] {
 /** Each thing once, in its last state, where it first was said; what turned out to be something else is withdrawn. */
 export function finalNews(news: readonly News[]): News[] {
   const last = new Map<string, News>();
+  const times = new Map<string, { count: number; over: boolean }>();
   for (const one of news) {
+    const time = times.get(one.incident) ?? { count: 0, over: false };
+    times.set(one.incident, time);
+    // What opens after its end has happened again.
+    if (one.phase === 'opens' && time.over) time.count += 1;
+    if (one.phase === 'opens' || one.phase === 'ends') time.over = one.phase === 'ends';
     const instead = one.facts?.instead;
-    if (Array.isArray(instead)) for (const kind of instead) last.delete(keyOf({ ...one, kind: kind as News['kind'] }));
-    last.set(keyOf(one), one);
+    if (Array.isArray(instead))
+      for (const kind of instead) last.delete(keyOf({ ...one, kind: kind as News['kind'] }, time.count));
+    last.set(keyOf(one, time.count), one);
   }
   return [...last.values()];
 }
 
-function keyOf({ kind, incident, guest, node, jobId }: News): string {
-  return JSON.stringify([incident, kind, guest?.vmid ?? node ?? '', jobId ?? '']);
+function keyOf({ kind, incident, phase, guest, node, jobId, from, to, startedAt }: News, time: number): string {
+  const about = [incident, time, kind, guest?.vmid ?? node ?? '', jobId ?? ''];
+  // Notes have no end: a guest moves there and back, a job runs every night.
+  if (phase === 'note') about.push(from ?? '', to ?? '');
+  if (/^(backup|datastore)-/.test(kind)) about.push(startedAt ?? '');
+  return JSON.stringify(about);
 }
 
 /** One JSON line: the facts are at the top level, the news' own words win. */

@@ -270,6 +270,26 @@ describe('a recording that cannot be read', () => {
     expect(() => runReplay([], { json: true }, { line: () => {}, complain: () => {} })).toThrow('no file was named');
   });
 
+  test('a node that is lost again, and a guest that moves back, are told again', () => {
+    const node = { cluster: 'x', incident: 'node/b', node: 'b', severity: 'info', text: '' } as const;
+    const lost = { ...node, kind: 'node-lost' } as const;
+    const back = { ...node, kind: 'node-back', phase: 'ends' } as const;
+    const once = [{ ...lost, phase: 'opens' } as const, { ...lost, phase: 'goes-on' } as const, back];
+    expect(finalNews([...once, ...once]).map(({ kind }) => kind)).toEqual([
+      'node-lost',
+      'node-back',
+      'node-lost',
+      'node-back',
+    ]);
+    const move = { ...node, kind: 'planned-migration', phase: 'note', guest: { vmid: 1 } } as const;
+    expect(
+      finalNews([
+        { ...move, from: 'a', to: 'b' },
+        { ...move, from: 'b', to: 'a' },
+      ]),
+    ).toHaveLength(2);
+  });
+
   test('news that became something else are withdrawn', () => {
     const at = 1_795_000_000;
     const node = { cluster: 'x', incident: 'node/b', node: 'b', at, text: '' } as const;
