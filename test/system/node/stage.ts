@@ -205,7 +205,11 @@ function clear(): void {
   ])
     rmSync(path, { recursive: true, force: true });
   const accounts = readFileSync('/etc/passwd', 'utf8');
-  for (const name of ['bascule', 'bascule-jump']) if (accounts.includes(`\n${name}:`)) sh('userdel', name);
+  for (const name of ['bascule', 'bascule-jump']) {
+    if (!accounts.includes(`\n${name}:`)) continue;
+    sh('sh', '-c', `pkill -KILL -u ${name} || :`); // a session that still hangs would keep the account
+    sh('userdel', name);
+  }
 }
 
 async function freePort(): Promise<number> {
