@@ -4,7 +4,7 @@ import { DateTime, IANAZone } from 'luxon';
 import { z } from 'zod';
 import { Failed, fail } from './contracts/failure.ts';
 import type { News, Observation } from './contracts/watch.ts';
-import { blankMemory, pass, watch } from './watch/index.ts';
+import { blankMemory, pass, type Watched, watch } from './watch/index.ts';
 import { rows } from './watch/read.ts';
 
 /**
@@ -17,6 +17,8 @@ export interface Recording {
   /** IANA name; UTC when the recording does not say. */
   readonly zone: string;
   readonly observations: readonly Observation[];
+  /** By one that looks all the time: when it saw nothing there was nothing. Else what lies between is not recorded. */
+  readonly polled: boolean;
 }
 
 const meta = z
@@ -70,7 +72,7 @@ export function readRecording(text: string, name: string): Recording {
     const product = data.meta?.product === 'pbs' ? 'pbs' : 'pve';
     const at = data.parsed?.timestamp ?? start;
     const hook = { cluster, at, via: 'webhook', endpoint: `/hooks/${product}/${cluster}`, status: 200 };
-    return { cluster, zone, observations: [{ ...hook, data: data.request.body }] };
+    return { cluster, zone, observations: [{ ...hook, data: data.request.body }], polled: false };
   }
   const answers = 'timeline' in data ? data.timeline : data.requests;
   const observations: Observation[] = [];
@@ -89,7 +91,7 @@ export function readRecording(text: string, name: string): Recording {
       ...(said ? { error: said } : {}),
     });
   }
-  return { cluster, zone, observations };
+  return { cluster, zone, observations, polled: 'timeline' in data };
 }
 
 function unreadable(name: string, why: string): never {
@@ -109,27 +111,17 @@ function errorOf(error: unknown): string | undefined {
   return isObject(error) && typeof error.message === 'string' ? error.message : undefined;
 }
 
-/** Seconds between two passes while nothing was recorded. */
-const TICK = 10;
-/** A longer gap is no silence but the end of what was recorded. */
-const SILENCE = 900;
-
 /** Everything that would be said of a recording, as it would be said. */
-export function replay({ cluster, observations }: Recording): News[] {
+export function replay({ cluster, observations, polled }: Recording): News[] {
   let memory = blankMemory(cluster);
   const news: News[] = [];
-  let clock: number | undefined;
-  for (const observation of observations) {
-    if (clock !== undefined && observation.at - clock <= SILENCE)
-      for (let at = clock + TICK; at < observation.at; at += TICK) {
-        const passed = pass(memory, at);
-        memory = passed.memory;
-        news.push(...passed.news);
-      }
-    clock = observation.at;
-    const seen = watch(memory, observation);
+  const take = (seen: Watched) => {
     memory = seen.memory;
     news.push(...seen.news);
+  };
+  for (const observation of observations) {
+    take(watch(memory, observation));
+    if (polled) take(pass(memory, observation.at));
   }
   return news;
 }

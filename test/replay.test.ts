@@ -200,6 +200,14 @@ describe.skipIf(!here).each([...recordings('vzdump'), ...recordings('notificatio
 );
 
 describe.skipIf(!here)('recordings in which nothing is wrong', () => {
+  test('the life of a replication job is no silence of the cluster', () => {
+    expect(lines(join(events, 'replication/rp-04-life-of-a-job.json')).map(({ kind }) => kind)).toEqual([
+      'replication-job-created',
+      'replication-direction-switched',
+      'replication-job-removed',
+    ]);
+  });
+
   test.each(['replication/rp-01-healthy', 'api/ap-01-errors', 'api/ap-02-quorum-ok-qdevice'])(
     '%s says nothing',
     (path) => {
