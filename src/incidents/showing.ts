@@ -12,7 +12,7 @@ import { type CardScene, incidentCard, offersFor, toneOf } from './card.ts';
 import { groupOf } from './families.ts';
 import { remindersLeft } from './reminders.ts';
 import { type GuestMarks, heldThere, placeKey, type Route, routesFor, routesOf } from './routes.ts';
-import { clock, lasted } from './times.ts';
+import { lasted } from './times.ts';
 
 export interface ShowingParts {
   readonly config: Pick<Config, 'clusters' | 'slack' | 'discord'>;
@@ -111,10 +111,8 @@ export class Showing {
 
   #line(incident: Incident, news: News): Card {
     const [title = '', ...lines] = news.text.split('\n');
-    const at = news.endedAt ?? news.at ?? news.startedAt;
     const tone = news.phase === 'ends' ? 'good' : toneOf({ ...incident, state: 'open', severity: news.severity });
-    const footer = at === undefined ? {} : { footer: clock(at, this.zone(incident.cluster)) };
-    return { title, tone, ...(lines.length > 0 ? { lines } : {}), ...footer };
+    return { title, tone, ...(lines.length > 0 ? { lines } : {}) };
   }
 
   /** A message of its own, since nobody hears an edit; false: every place is quiet, or was never told. */
