@@ -11,10 +11,14 @@ import type { Judge } from './contracts/policy.ts';
 import type { ShellConnection } from './contracts/shell.ts';
 import type { Store, StoredOffer } from './contracts/store.ts';
 import type { News } from './contracts/watch.ts';
+import { DeadMan } from './dead-man.ts';
 import { FrontDesk } from './desk.ts';
+import { elsewhere } from './elsewhere.ts';
 import { Incidents } from './incidents/incidents.ts';
+import { oldestBackup } from './incidents/known.ts';
 import { LastCheck } from './last-check.ts';
 import type { Log } from './log.ts';
+import { metricsText } from './metrics.ts';
 import { Notices } from './notices.ts';
 import { Outbox } from './outbox.ts';
 import type { Habit } from './parse.ts';
@@ -73,6 +77,7 @@ export class Bot {
   readonly poller: Poller;
   readonly #parts: BotParts;
   readonly #telling: Telling;
+  readonly #deadMan: DeadMan | undefined;
   readonly #stop = new AbortController();
   #ticking: Promise<void> = Promise.resolve();
   #leading = false;
@@ -83,7 +88,8 @@ export class Bot {
     const clusters = new Map(parts.clusters.map((connection) => [connection.name, connection]));
     const registry = makeRegistry(parts.commands, [...clusters.keys()], parts.clusterOption);
     const people = new People(config, chats);
-    this.outbox = new Outbox({ store, chats, clock, log });
+    const limit = config.undelivered * 1000;
+    this.outbox = new Outbox({ store, chats, clock, log, limit, elsewhere: elsewhere(config) });
     const { github, houses } = parts;
     const shells = new Map(parts.shells.map((connection) => [connection.cluster, connection]));
     const looking = { config, store, judge, clusters, shells, houses, github, people, clock };
@@ -112,12 +118,15 @@ export class Bot {
       nameOf: (id) => people.nameOf(id),
       rootOf: (place) => rootOf(place, config),
       marks: (cluster, vmid) => this.poller.guest(cluster, vmid),
-      vitals: (cluster) => this.poller.vitals(cluster),
+      vitals: (cluster) => ({ ...oldestBackup(this.poller.memory(cluster)), ...this.poller.vitals(cluster) }),
     });
     this.incidents = incidents;
     const pbs = new Map((parts.pbs ?? []).map((connection) => [connection.name, connection]));
     const onNews = (cluster: string, news: readonly News[]) => incidents.take(cluster, news);
     this.poller = new Poller({ config, clusters, pbs, store, clock, log, onNews, onBroken });
+    const leading = () => this.#leading;
+    const looks = () => this.#looks();
+    this.#deadMan = config.deadMan && new DeadMan({ ...config.deadMan, clock, log, leading, looks });
     const working = { ...looking, registry, planning, requests, notices, incidents, log };
     const stands = async (offer: StoredOffer) => (await incidents.stands(offer)) || notices.stands(offer);
     this.desk = new FrontDesk({ ...working, notices: { stands }, habit });
@@ -126,6 +135,17 @@ export class Bot {
 
   get leading(): boolean {
     return this.#leading;
+  }
+
+  /** For `/metrics`. */
+  metrics(): Promise<string> {
+    const { store, clock } = this.#parts;
+    return metricsText({ store, outbox: this.outbox, clock, leading: () => this.#leading, watch: this.poller });
+  }
+
+  #looks(): number | undefined {
+    const counts = [...this.poller.counts().values()];
+    return counts.length === 0 ? undefined : counts.reduce((sum, { looks }) => sum + looks, 0);
   }
 
   /** Resolves once this process leads and every chat is connected. A standby waits here. */
@@ -146,6 +166,7 @@ export class Bot {
     await this.runner.wake();
     this.#ticking = this.#tick();
     if (this.#parts.polls !== 'by hand') this.poller.start();
+    this.#deadMan?.start();
   }
 
   async #tick(): Promise<void> {
@@ -175,6 +196,7 @@ export class Bot {
   async stop(): Promise<void> {
     const { chats, clusters, shells, pbs, store } = this.#parts;
     this.#stop.abort();
+    await this.#deadMan?.stop();
     await this.poller.stop();
     await this.automations.stop();
     await this.runner.stop();

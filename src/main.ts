@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { openGithub } from '../adapters/github/index.ts';
 import { connectProxmox } from '../adapters/proxmox/index.ts';
+import { connectPbs } from '../adapters/proxmox/pbs.ts';
 import { connectNodes } from '../adapters/shell/connect.ts';
 import { openShell } from '../adapters/shell/index.ts';
 import { nodeProgramSha256 } from '../adapters/shell/node/program.ts';
@@ -25,6 +26,7 @@ import type { Shell, ShellConnection } from './contracts/shell.ts';
 import type { Store } from './contracts/store.ts';
 import { explain } from './explain.ts';
 import { serveHealth } from './health.ts';
+import { serveHooks } from './hooks.ts';
 import { readHouses } from './house.ts';
 import { type Log, makeLog } from './log.ts';
 import { roleTable } from './people.ts';
@@ -71,6 +73,18 @@ export function connectClusters(config: Config, clock: Clock, log: Log): Cluster
       },
       clock,
       onEvent: (event) => log.debug({ cluster: name, ...event }, 'proxmox'),
+    }),
+  );
+}
+
+export function connectBackupServers(config: Config, clock: Clock): PbsConnection[] {
+  return Object.entries(config.pbs).map(([name, { url, token, fingerprints, ca }]) =>
+    connectPbs({
+      name,
+      url,
+      token,
+      tls: { ...(fingerprints ? { fingerprints } : {}), ...(ca ? { ca: readFileSync(ca, 'utf8') } : {}) },
+      clock,
     }),
   );
 }
@@ -195,16 +209,33 @@ async function start(file: string, healthPort?: number): Promise<void> {
     store,
     clusters: connectClusters(config, systemClock, log),
     shells: connectShells(config, systemClock, log),
+    pbs: connectBackupServers(config, systemClock),
     clock: systemClock,
     log,
     onBroken: (error) => endNow(log, error),
   });
+  const hooks =
+    config.hooks &&
+    (await serveHooks({
+      config,
+      where: config.hooks,
+      hear: (observation) => bot.poller.hear(observation),
+      leading: () => bot.leading,
+      clock: systemClock,
+      log,
+    }));
+  if (hooks) log.info({ url: hooks.url }, 'takes webhooks');
   let connected = false;
   const health =
     config.health &&
-    (await serveHealth(config.health, async () => connected && bot.leading && (await store.answers())));
-  if (health) log.info({ url: health.url }, 'answers /healthz and /readyz');
+    (await serveHealth(config.health, {
+      ready: async () => connected && bot.leading && (await store.answers()),
+      status: () => bot.outbox.status(),
+      metrics: () => bot.metrics(),
+    }));
+  if (health) log.info({ url: health.url }, 'answers /healthz, /readyz and /metrics');
   untilSignal(log, async () => {
+    await hooks?.stop();
     await bot.stop();
     await health?.stop();
   });

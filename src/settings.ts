@@ -378,7 +378,14 @@ export const configSchema = z.strictObject({
   health: z
     .strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65535) })
     .optional()
-    .describe('Answers /healthz and /readyz here.'),
+    .describe('Answers /healthz, /readyz and /metrics (Prometheus) here. No login: keep it on a private address.'),
+  undelivered: duration(
+    'After this long a message that could not be posted is a dead letter, and an alert is told on the other platform.',
+  ).prefault('10min'),
+  deadMan: z
+    .strictObject({ url: secret('Asked every minute while the bot leads and looks (https://…/ping/…).') })
+    .optional()
+    .describe('A monitor outside that raises the alarm when it hears nothing.'),
   log: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')

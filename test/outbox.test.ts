@@ -4,6 +4,7 @@ import type { Card } from '../src/contracts/card.ts';
 import type { Chat, Place, Posted } from '../src/contracts/chat.ts';
 import type { Clock } from '../src/contracts/clock.ts';
 import { Failed, failure, type Sent } from '../src/contracts/failure.ts';
+import { elsewhere } from '../src/elsewhere.ts';
 import { makeLog } from '../src/log.ts';
 import { Outbox } from '../src/outbox.ts';
 
@@ -43,7 +44,7 @@ function handClock(): Clock & { readonly waits: number[]; pass(ms: number): void
 }
 
 /** A platform that keeps one message per key, as Slack's metadata and Discord's nonces let an adapter do. */
-function scriptedChat() {
+function scriptedChat(platform: 'slack' | 'discord' = 'slack') {
   const room = new Map<string, { key: string; card: Card }>();
   const calls: string[] = [];
   /** What the next calls meet: an error before or after the message exists, or a gate to wait at. */
@@ -51,10 +52,10 @@ function scriptedChat() {
   const put = (key: string, made: Card): Posted => {
     const message = `m${room.size + 1}`;
     room.set(message, { key, card: made });
-    return { platform: 'slack', channel: 'C1', message };
+    return { platform, channel: 'C1', message };
   };
   const chat: Chat = {
-    platform: 'slack',
+    platform,
     start: async () => undefined,
     stop: async () => undefined,
     groupsOf: async () => [],
@@ -64,7 +65,7 @@ function scriptedChat() {
       await next?.gate;
       if (next?.error && !next.stored) throw next.error;
       const known = perhaps ? [...room].find(([, one]) => one.key === key)?.[0] : undefined;
-      const posted = known ? ({ platform: 'slack', channel: 'C1', message: known } as const) : put(key, made);
+      const posted = known ? ({ platform, channel: 'C1', message: known } as const) : put(key, made);
       if (next?.error) throw next.error;
       return posted;
     },
@@ -305,5 +306,98 @@ describe('messages that must arrive', () => {
     await outbox.settled();
     expect(slack.shows()).toEqual(['k: one']);
     expect((await store.undelivered()).map((one) => one.key)).toEqual(['old']);
+  });
+
+  describe('in a thread', () => {
+    const thread: Place = { ...place, thread: '1.1' };
+
+    test('nothing overtakes what was said before it while the platform is away', async () => {
+      slack.script.push({ error: down('no') });
+      await outbox.show('a', thread, card('first'));
+      await outbox.show('b', thread, card('second'));
+      await outbox.show('c', place, card('beside it'));
+      await waiting(1);
+      await until(() => slack.shows().length === 1);
+      expect(slack.shows()).toEqual(['c: beside it']);
+      clock.pass(1000);
+      await outbox.settled();
+      expect(slack.shows()).toEqual(['c: beside it', 'a: first', 'b: second']);
+    });
+
+    test('order holds over a restart too', async () => {
+      slack.script.push({ error: down('no') }, { error: down('no') });
+      await outbox.show('a', thread, card('first'));
+      await waiting(1);
+      clock.pass(1);
+      await outbox.show('b', thread, card('second'));
+      outbox.stop();
+      await outbox.settled();
+      outbox = newOutbox();
+      await outbox.resume();
+      await waiting(2);
+      clock.pass(1000);
+      await outbox.settled();
+      expect(slack.shows()).toEqual(['a: first', 'b: second']);
+    });
+
+    test('one that the platform refuses for itself holds up no other', async () => {
+      slack.script.push({ error: down('refused') });
+      await outbox.show('a', thread, card('refused'));
+      await outbox.show('b', thread, card('second'));
+      await until(() => slack.shows().length === 1);
+      expect(slack.shows()).toEqual(['b: second']);
+    });
+  });
+
+  describe('when a platform stays away', () => {
+    const key = 'incident/k3f9/slack:C1';
+    const there: Place = { platform: 'discord', channel: '42' };
+    let discord: ReturnType<typeof scriptedChat>;
+    const config = { clusters: { off: { alerts: [{ slack: 'C1' }, { discord: '42' }] } } } as never;
+
+    beforeEach(() => {
+      discord = scriptedChat('discord');
+      const log = makeLog('silent');
+      const chats = [slack.chat, discord.chat];
+      outbox = new Outbox({ store, chats, clock, log, limit: 20_000, elsewhere: elsewhere(config) });
+      for (let n = 0; n < 5; n += 1) slack.script.push({ error: down('no') });
+    });
+
+    /** Five tries in vain: at once, after 1, 3, 8 and 23 seconds. */
+    const fails = async () => {
+      for (const [n, wait] of [1000, 2000, 5000, 15_000].entries()) {
+        await waiting(n + 1);
+        clock.pass(wait);
+      }
+      await waiting(5);
+    };
+
+    test('an alert is told on the other one after the limit, and both go on when it is back', async () => {
+      await outbox.show(key, place, card('ovh2 is lost'));
+      await fails();
+      await until(() => discord.shows().length === 1);
+      expect(discord.shows()).toEqual([`${key}/elsewhere: ovh2 is lost`]);
+      expect(await outbox.status()).toEqual(['undelivered messages: 1', 'dead letters: 1 (slack C1)']);
+      clock.pass(60_000);
+      await outbox.settled();
+      await outbox.show(key, place, card('ovh2 is back'));
+      await outbox.settled();
+      expect(slack.shows()).toEqual([`${key}: ovh2 is back`]);
+      expect(discord.shows()).toEqual([`${key}/elsewhere: ovh2 is back`]);
+      expect(await outbox.status()).toEqual(['undelivered messages: 0', 'dead letters: 0']);
+      expect([...outbox.counts.elsewhere]).toEqual([['discord', 1]]);
+      expect(outbox.counts.failed.get('slack')).toBe(5);
+    });
+
+    test('what is no alert, or is told there already, stays', async () => {
+      await outbox.show(`incident/k3f9/discord:42`, there, card('ovh2 is lost'));
+      await outbox.show(key, place, card('ovh2 is lost'));
+      await fails();
+      await until(() => discord.shows().length === 1);
+      expect(discord.shows()).toEqual(['incident/k3f9/discord:42: ovh2 is lost']);
+      expect(elsewhere(config)('request/r1', place)).toBeUndefined();
+      expect(elsewhere(config)(key, { ...place, thread: '1.1' })).toBeUndefined();
+      expect(elsewhere(config)(key, { ...place, channel: 'C2' })).toBeUndefined();
+    });
   });
 });

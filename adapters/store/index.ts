@@ -17,6 +17,7 @@ import {
 import type { StoredWatch } from '../../src/contracts/watch.ts';
 import * as books from './books.ts';
 import { append, firstBrokenLink, toEntry } from './chain.ts';
+import { figures } from './figures.ts';
 import * as incidents from './incidents.ts';
 import * as journal from './journal.ts';
 import * as messages from './messages.ts';
@@ -219,6 +220,14 @@ export class SqlStore implements Store {
 
   wish(message: { readonly key: string; readonly place: Place; readonly card: Card; readonly at: number }) {
     return messages.wish(this.#db, message);
+  }
+
+  deadLetters(before: number, limit: number) {
+    return messages.deadLetters(this.#db, before, limit);
+  }
+
+  figures() {
+    return figures(this.#db);
   }
 
   undelivered() {

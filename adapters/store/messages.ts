@@ -44,6 +44,11 @@ export async function message(db: Kysely<Tables>, key: string): Promise<Message 
   return row && toMessage(row);
 }
 
+export async function deadLetters(db: Kysely<Tables>, before: number, limit: number): Promise<readonly Message[]> {
+  const never = db.selectFrom('messages').selectAll().where('posted_json', 'is', null).where('at', '<', before);
+  return (await never.orderBy('at').limit(limit).execute()).map(toMessage);
+}
+
 export async function sending(db: Kysely<Tables>, key: string): Promise<void> {
   await db.updateTable('messages').set({ sending: 1 }).where('key', '=', key).execute();
 }

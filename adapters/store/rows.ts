@@ -129,5 +129,6 @@ export function toMessage(row: Tables['messages']): Message {
     ...(row.posted_json ? { posted: JSON.parse(row.posted_json) } : {}),
     perhaps: Number(row.sending) === 1 && !row.posted_json,
     shows: Number(row.delivered),
+    at: Number(row.at),
   };
 }

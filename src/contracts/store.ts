@@ -72,6 +72,8 @@ export interface Store extends IncidentRows, WatchRows {
   /** Messages whose last delivered card is not the wished one. */
   undelivered(): Promise<readonly Message[]>;
   message(key: string): Promise<Message | undefined>;
+  /** Dead letters: wished for before `before` and never posted since, oldest first. They are still tried. */
+  deadLetters(before: number, limit: number): Promise<readonly Message[]>;
   /** About to send for the first time: from now on a post may exist. */
   sending(key: string): Promise<void>;
   /** `version` as read before sending, so that a newer wish stays undelivered. */
@@ -94,11 +96,27 @@ export interface Store extends IncidentRows, WatchRows {
   /** When that schedule is due; undefined when it was never seen. */
   due(schedule: string): Promise<number | undefined>;
 
+  /** What a monitor wants to know, counted. */
+  figures(): Promise<Figures>;
+
   setting(name: string): Promise<string | undefined>;
   saveSetting(name: string, value: string): Promise<void>;
   /** A round trip to the database; false or a throw when it does not work. */
   answers(): Promise<boolean>;
   close(): Promise<void>;
+}
+
+export interface Figures {
+  readonly requests: readonly {
+    readonly cluster: string;
+    readonly command: string;
+    readonly state: RequestState;
+    readonly count: number;
+  }[];
+  readonly votes: readonly { readonly kind: string; readonly count: number }[];
+  /** Messages whose last delivered card is not the wished one, and since when the oldest was never posted, epoch ms. */
+  readonly backlog: number;
+  readonly waitingSince?: number;
 }
 
 export interface RequestFilter {
@@ -164,6 +182,8 @@ export interface Message {
   readonly perhaps: boolean;
   /** The version that was delivered last; 0 before the first. */
   readonly shows: number;
+  /** First wished for, epoch ms. */
+  readonly at: number;
 }
 
 /** A command behind a button of a notice. */
