@@ -11,9 +11,9 @@ export interface CephMemory {
 
 const check = z.object({ summary: maybe(z.object({ message: maybe(text) })), muted: flag.catch(false) });
 const answer = z.object({
-  health: z.object({ status: name, checks: z.unknown() }),
-  osdmap: z.unknown(),
-  pgmap: maybe(z.object({ pgs_by_state: z.unknown() })),
+  health: z.object({ status: name, checks: z.unknown().optional() }),
+  osdmap: z.unknown().optional(),
+  pgmap: maybe(z.object({ pgs_by_state: z.unknown().optional() })),
 });
 const osds = z.object({ num_osds: num, num_up_osds: num, num_in_osds: num });
 
