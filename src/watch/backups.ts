@@ -167,7 +167,9 @@ function placed(memory: BackupsMemory, news: ReturnType<typeof backupNews>): Unt
   const failed = news.severity === 'error' || news.kind === 'backup-aborted';
   const wasOpen = key in memory.open;
   const left = memory.open[key]?.[node] ?? [];
-  const over = closed(memory, of(true), failed ? undefined : { key, node });
+  // A run of one guest says nothing of the others.
+  const whole = news.jobId !== null || (news.guests?.length ?? 0) > 1;
+  const over = closed(memory, of(true), failed ? undefined : { key, node, whole });
   if (failed) {
     const bad = of(false);
     const missing = bad.length === 0 ? [] : [...new Set([...left.filter((vmid) => !of(true).includes(vmid)), ...bad])];
@@ -179,12 +181,17 @@ function placed(memory: BackupsMemory, news: ReturnType<typeof backupNews>): Unt
 }
 
 /** The incidents that these good backups end. */
-function closed(memory: BackupsMemory, good: readonly number[], run?: { key: string; node: string }): string[] {
+function closed(
+  memory: BackupsMemory,
+  good: readonly number[],
+  run?: { key: string; node: string; whole: boolean },
+): string[] {
   return Object.keys(memory.open).filter((key) => {
     const nodes = memory.open[key]!;
     for (const [node, missing] of Object.entries(nodes)) {
       const left = missing.filter((vmid) => !good.includes(vmid));
-      if ((run?.key === key && run.node === node) || (missing.length > 0 && left.length === 0)) delete nodes[node];
+      const again = run?.key === key && run.node === node && (run.whole || missing.length === 0);
+      if (again || (missing.length > 0 && left.length === 0)) delete nodes[node];
       else nodes[node] = left;
     }
     if (Object.keys(nodes).length > 0) return false;

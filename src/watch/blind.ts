@@ -45,7 +45,8 @@ export const blindWatcher: Watcher<BlindMemory> = {
   },
   pass(memory, at, { cluster, limits }) {
     const { seenAt, passedAt, since, why } = memory;
-    const ran = passedAt !== undefined && at >= passedAt && at - passedAt <= NOT_RUNNING;
+    const looked = Math.max(passedAt ?? 0, seenAt ?? 0);
+    const ran = at >= looked && at - looked <= NOT_RUNNING;
     const seen = seenAt === undefined || (!ran && since === undefined) ? at : Math.min(seenAt, at);
     const next = { ...memory, seenAt: seen, passedAt: at };
     if (since !== undefined || at - seen < limits.blind) return { memory: next, news: [] };

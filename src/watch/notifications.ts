@@ -31,8 +31,10 @@ export const notificationsWatcher: Watcher<NotificationsMemory> = {
   wants: isHook,
   see(before, observation, world): Step<NotificationsMemory> {
     const { data, at } = observation;
-    const notification = readNotification(data);
-    if (notification && elsewhere(notification)) return { memory: before, news: [] };
+    const read = readNotification(data);
+    if (read && elsewhere(read)) return { memory: before, news: [] };
+    // A backup of no node, a replication of no job: nobody can make anything of it.
+    const notification = read && !['vzdump', 'replication'].includes(read.type) ? read : undefined;
     const key = keyOf(notification ?? data);
     if (before.heard.includes(key)) return { memory: before, news: [] };
     const memory = structuredClone(before);
