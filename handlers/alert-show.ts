@@ -15,7 +15,7 @@ export const alertShow = defineCommand({
   needsCluster: false,
   async answer({ id }, { alerts, zone }) {
     const found = await alerts.get(id);
-    const card = alerts.card(found);
+    const card = await alerts.card(found);
     const { held, news, reminders, kind, key } = found;
     const told = news.slice(-MOST).map((one) => {
       const at = one.endedAt ?? one.at ?? one.startedAt;

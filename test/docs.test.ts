@@ -169,7 +169,7 @@ describe('bascule.example.yaml', () => {
     expect(home?.house.ssh.jump?.node).toBe('ovh1');
     expect(home?.house.scripts).toHaveProperty('base');
     expect(home?.house.snapshots).toHaveLength(1);
-    expect(home?.alerts).toHaveLength(1);
+    expect(home?.alerts).toHaveLength(2);
     const [, lines] = /^# automations:\n((?:# {3}.*\n)+)/m.exec(EXAMPLE)!;
     const named = [...lines!.matchAll(/^# {3}([\w-]+):/gm)].map(([, name]) => name!);
     expect(named.length).toBeGreaterThan(1);

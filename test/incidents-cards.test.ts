@@ -14,7 +14,7 @@ import { type Route, routesFor } from '../src/incidents/routes.ts';
 /** What the cards of incidents tell (CARDS.md), and where they go. 13:41:21 in Paris is 12:41:21 UTC. */
 
 const T = Date.UTC(2026, 10, 12, 12, 41, 21) / 1000;
-const scene = { zone: 'Europe/Paris', nameOf: (id: string) => id, now: (T + 600) * 1000 };
+const scene = { zone: 'Europe/Paris', nameOf: (id: string) => id, now: (T + 600) * 1000, disabled: new Set<string>() };
 const of = (...news: News[]): Incident => fold([], news, T * 1000).changed[0]!;
 const news = (more: Partial<News>): News => ({
   kind: 'node-lost',
@@ -59,13 +59,21 @@ test('a failover tells who moved where, how long it was down, how much was lost,
     'RESCUE: keep ovh2 OFF; its return erases the lost minutes there',
     'To keep them: disable 103-0, 110-0 before ovh2 is back',
   ]);
-  expect(offersFor(failover, scene.now, () => true).map(({ label }) => label)).toEqual([
+  expect(offersFor(failover, scene, () => true).map(({ label }) => label)).toEqual([
     'Disable 103-0',
     'Disable 110-0',
     'Ack',
     'Snooze 1 h',
     'Until morning',
   ]);
+});
+
+test('a job that was disabled is out of danger, and so is its button', () => {
+  const disabled = new Set(['103-0']);
+  const { lines } = incidentCard(failover, { ...scene, disabled });
+  expect(lines).toContain('Disabled: 103-0; what ovh2 holds of them is not overwritten');
+  expect(lines).toContain('To keep them: disable 110-0 before ovh2 is back');
+  expect(offersFor(failover, { ...scene, disabled }, () => true)[0]).toMatchObject({ label: 'Disable 110-0' });
 });
 
 test('what is not known, what failed and what was not lost is said as it is', () => {
@@ -113,11 +121,11 @@ test('a backup run keeps its own words and shows the errors they left out', () =
     lines: ['103 robotoff: No space left on device'],
   });
   expect(card.table?.rows).toEqual([['117 wiki', 'failed', 'locked']]);
-  expect(offersFor(of(run), scene.now, () => true).map(({ label }) => label)).toEqual(
+  expect(offersFor(of(run), scene, () => true).map(({ label }) => label)).toEqual(
     expect.arrayContaining(['Retry 103', 'Retry 117', 'Ack']),
   );
   // Without such a command there is no such button.
-  expect(offersFor(of(run), scene.now, (name) => name === 'alert ack').map(({ label }) => label)).toEqual(['Ack']);
+  expect(offersFor(of(run), scene, (name) => name === 'alert ack').map(({ label }) => label)).toEqual(['Ack']);
 });
 
 describe('on every platform', () => {

@@ -23,7 +23,12 @@ function lived(file: string) {
   const take = (news: Parameters<typeof fold>[1], at: number) => {
     for (const incident of fold([...all.values()], news, at * 1000).changed) {
       all.set(incident.id, incident);
-      const { title } = incidentCard(incident, { zone: 'Europe/Paris', nameOf: String, now: at * 1000 });
+      const { title } = incidentCard(incident, {
+        zone: 'Europe/Paris',
+        nameOf: String,
+        now: at * 1000,
+        disabled: new Set(),
+      });
       if (titles.at(-1) !== title) titles.push(title);
     }
   };
@@ -36,7 +41,7 @@ function lived(file: string) {
   }
   const at = observations.at(-1)!.at;
   const cards = [...all.values()].map((incident) =>
-    incidentCard(incident, { zone: 'Europe/Paris', nameOf: String, now: at * 1000 }),
+    incidentCard(incident, { zone: 'Europe/Paris', nameOf: String, now: at * 1000, disabled: new Set() }),
   );
   return { incidents: [...all.values()], cards, titles, memory };
 }

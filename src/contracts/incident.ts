@@ -104,7 +104,7 @@ export interface Alerts {
   /** Throws not-found with a hint. */
   get(id: string): Promise<Incident>;
   /** Its card, without buttons. */
-  card(incident: Incident): Card;
+  card(incident: Incident): Promise<Card>;
   /** Those that hold now. */
   silences(cluster: string): Promise<readonly Silence[]>;
 }

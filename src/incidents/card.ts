@@ -13,13 +13,15 @@ export interface CardScene {
   readonly zone: string;
   readonly nameOf: (person: string) => string;
   readonly now: number;
+  /** Replication jobs that somebody disabled here since. */
+  readonly disabled: ReadonlySet<string>;
 }
 
 /** Guests a card names one by one; the rest is counted. */
 const ROWS = 40;
 
 export function incidentCard(incident: Incident, scene: CardScene): Card {
-  const body = bodyOf(incident, scene.zone);
+  const body = bodyOf(incident, scene);
   return {
     ...body,
     tone: toneOf(incident),
@@ -38,8 +40,8 @@ const TONES: Readonly<Record<Severity, Tone>> = {
 
 export const toneOf = ({ state, severity }: Incident): Tone => (state === 'resolved' ? 'good' : TONES[severity]);
 
-function bodyOf(incident: Incident, zone: string): Pick<Card, 'title' | 'lines' | 'table'> {
-  if (failoversOf(incident).length > 0) return failoverCard(incident, zone);
+function bodyOf(incident: Incident, { zone, disabled }: CardScene): Pick<Card, 'title' | 'lines' | 'table'> {
+  if (failoversOf(incident).length > 0) return failoverCard(incident, zone, disabled);
   const members = latest(incident.news);
   return members.length > 1 ? groupBody(incident, members) : oneBody(incident, members[0] ?? incident.news[0]!);
 }
@@ -136,11 +138,15 @@ const footerOf = ({ id, cluster, severity, openedAt, state }: Incident, { zone }
   `${id} · ${cluster} · ${severity} · ${state === 'open' ? `since ${dayAndTime(openedAt, zone)}` : 'resolved'}`;
 
 /** The commands that help, and acknowledge and snooze; only those there are. */
-export function offersFor(incident: Incident, now: number, known: (command: string) => boolean): readonly Offer[] {
+export function offersFor(
+  incident: Incident,
+  { now, disabled }: Pick<CardScene, 'now' | 'disabled'>,
+  known: (command: string) => boolean,
+): readonly Offer[] {
   if (incident.state === 'resolved') return [];
   const { id, acknowledged, snoozed } = incident;
   return [
-    ...helpful(incident),
+    ...helpful(incident, disabled),
     ...(acknowledged ? [] : [{ label: 'Ack', command: 'alert ack', options: { id } }]),
     ...(snoozed && snoozed.until > now
       ? []
@@ -151,9 +157,9 @@ export function offersFor(incident: Incident, now: number, known: (command: stri
   ].filter(({ command }) => known(command));
 }
 
-function helpful(incident: Incident): readonly Offer[] {
+function helpful(incident: Incident, disabled: ReadonlySet<string>): readonly Offer[] {
   const open = openMembers(incident);
-  const rescue = rescueOffers(incident);
+  const rescue = rescueOffers(incident, disabled);
   if (rescue.length > 0) return rescue;
   if (/^backup-(partial|failed|aborted|node-died|too-old)$/.test(incident.kind)) {
     const vmids = [...new Set(open.flatMap(badGuests).map(({ vmid }) => vmid))];

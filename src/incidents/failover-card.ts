@@ -18,7 +18,11 @@ export const failoversOf = ({ news }: Pick<Incident, 'news'>): readonly Failover
     .filter((one, n, all) => all.findLastIndex(({ guest }) => guest.vmid === one.guest.vmid) === n)
     .sort((a, b) => a.guest.vmid - b.guest.vmid);
 
-export function failoverCard(incident: Incident, zone: string): Pick<Card, 'title' | 'lines' | 'table'> {
+export function failoverCard(
+  incident: Incident,
+  zone: string,
+  disabled: ReadonlySet<string>,
+): Pick<Card, 'title' | 'lines' | 'table'> {
   const moves = failoversOf(incident);
   const [first] = moves;
   const from = first?.from ?? incident.key;
@@ -35,7 +39,7 @@ export function failoverCard(incident: Incident, zone: string): Pick<Card, 'titl
       ...downLines(incident),
       ...fencedLine(moves, zone),
       ...otherLines(incident),
-      ...rescueLines(incident, from, zone),
+      ...rescueLines(incident, from, zone, disabled),
     ],
     ...(many ? { table: table(moves) } : {}),
   };
@@ -133,23 +137,30 @@ export function rescueJobs({ news, state }: Incident): readonly { readonly job: 
   return [...jobs].map(([job, returns]) => ({ job, returns })).sort((a, b) => (a.job < b.job ? -1 : 1));
 }
 
-function rescueLines(incident: Incident, from: string, zone: string): readonly string[] {
-  const jobs = rescueJobs(incident);
+function rescueLines(incident: Incident, from: string, zone: string, disabled: ReadonlySet<string>): readonly string[] {
   if (incident.state === 'resolved') {
     const back = incident.news.findLast(({ phase }) => phase === 'ends');
     const when = back?.endedAt ?? back?.at;
     return when === undefined ? [] : [`${from} is back since ${clock(when, zone)}: the rescue window is over`];
   }
-  if (jobs.length === 0) return [];
+  const jobs = rescueJobs(incident).map(({ job }) => job);
+  const armed = jobs.filter((job) => !disabled.has(job));
+  const safe = jobs.filter((job) => disabled.has(job));
   return [
-    `RESCUE: keep ${from} OFF; its return erases the lost minutes there`,
-    `To keep them: disable ${jobs.map(({ job }) => job).join(', ')} before ${from} is back`,
+    ...(safe.length > 0 ? [`Disabled: ${safe.join(', ')}; what ${from} holds of them is not overwritten`] : []),
+    ...(armed.length > 0
+      ? [
+          `RESCUE: keep ${from} OFF; its return erases the lost minutes there`,
+          `To keep them: disable ${armed.join(', ')} before ${from} is back`,
+        ]
+      : []),
   ];
 }
 
 /** Six at most, so that acknowledging stays in sight; the card names them all. */
-export function rescueOffers(incident: Incident): readonly Offer[] {
+export function rescueOffers(incident: Incident, disabled: ReadonlySet<string>): readonly Offer[] {
   return rescueJobs(incident)
+    .filter(({ job }) => !disabled.has(job))
     .slice(0, 6)
     .map(({ job }) => ({
       label: `Disable ${job}`,

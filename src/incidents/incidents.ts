@@ -154,7 +154,7 @@ export class Incidents implements Alerts {
       sent.push({ place: placeKey(route.place), ...(quietUntil === undefined ? {} : { quietUntil }) });
       if (quietUntil !== undefined || (await store.message(messageKey(id, route.place)))) continue;
       const mentions = route.mentions.length > 0 ? { mentions: route.mentions } : {};
-      await outbox.show(messageKey(id, route.place), route.place, { ...this.card(incident), ...mentions });
+      await outbox.show(messageKey(id, route.place), route.place, { ...(await this.card(incident)), ...mentions });
     }
     return sent;
   }

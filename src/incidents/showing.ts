@@ -9,6 +9,7 @@ import { storedOffer } from '../notices.ts';
 import type { Outbox } from '../outbox.ts';
 import type { Config } from '../settings.ts';
 import { type CardScene, incidentCard, offersFor, toneOf } from './card.ts';
+import { rescueJobs } from './failover-card.ts';
 import { groupOf } from './families.ts';
 import { remindersLeft } from './reminders.ts';
 import { type GuestMarks, heldThere, placeKey, type Route, routesFor, routesOf } from './routes.ts';
@@ -16,7 +17,7 @@ import { lasted } from './times.ts';
 
 export interface ShowingParts {
   readonly config: Pick<Config, 'clusters' | 'slack' | 'discord'>;
-  readonly store: Pick<Store, 'message' | 'saveOffers'>;
+  readonly store: Pick<Store, 'message' | 'saveOffers' | 'requests'>;
   readonly outbox: Pick<Outbox, 'show'>;
   readonly clock: { now(): number };
   /** Whether there is such a command. */
@@ -42,17 +43,33 @@ export class Showing {
     return this.#parts.config.clusters[cluster]?.zone ?? 'UTC';
   }
 
-  scene(cluster: string): CardScene {
-    return { zone: this.zone(cluster), nameOf: this.#parts.nameOf, now: this.#parts.clock.now() };
+  /** What a card of the incident has to know besides. */
+  async scene(incident: Incident): Promise<CardScene> {
+    const { clock, nameOf } = this.#parts;
+    const disabled = rescueJobs(incident).length > 0 ? await this.#disabled(incident) : new Set<string>();
+    return { zone: this.zone(incident.cluster), nameOf, now: clock.now(), disabled };
+  }
+
+  /** Jobs that a run of ours disabled since it opened, and none enabled again. */
+  async #disabled({ cluster, openedAt }: Incident): Promise<ReadonlySet<string>> {
+    const done = await this.#parts.store.requests({ states: ['done'], cluster, since: openedAt });
+    const newest = new Map<string, string>();
+    for (const { command, plan } of done.toReversed())
+      if (/^replication (disable|enable)$/.test(command)) newest.set(plan.target.id, command);
+    return new Set([...newest].filter(([, command]) => command === 'replication disable').map(([job]) => job));
   }
 
   /** Posts it where it may be told by now, and edits it wherever it was posted. */
   async show(incident: Incident): Promise<void> {
-    const now = this.#parts.clock.now();
+    const scene = await this.scene(incident);
+    const { now } = scene;
     const routed = new Set(this.routes(incident).map(({ place }) => placeKey(place)));
     for (const route of this.#all(incident.cluster)) {
       const key = messageKey(incident.id, route.place);
-      const { card, offers } = this.#withOffers(incident, { ...this.card(incident), ...mentioned(route) });
+      const { card, offers } = this.#withOffers(incident, scene, {
+        ...incidentCard(incident, scene),
+        ...mentioned(route),
+      });
       const text = JSON.stringify(card);
       if (this.#shows.get(key) === text) continue;
       const there = (await this.#parts.store.message(key)) !== undefined;
@@ -65,8 +82,8 @@ export class Showing {
     if (incident.state === 'resolved') this.#forget(incident.id);
   }
 
-  card(incident: Incident): Card {
-    return incidentCard(incident, this.scene(incident.cluster));
+  async card(incident: Incident): Promise<Card> {
+    return incidentCard(incident, await this.scene(incident));
   }
 
   /** Where it belongs, quiet or not. */
@@ -142,7 +159,8 @@ export class Showing {
               'Nobody has acknowledged it',
               left > 0 ? `${left} more ${left === 1 ? 'reminder' : 'reminders'}` : 'This is the last reminder',
             ];
-    const { title } = this.card(incident);
+    const scene = await this.scene(incident);
+    const { title } = incidentCard(incident, scene);
     const open = lasted(((remindedAt ?? openedAt) - openedAt) / 1000);
     const quiet = state === 'resolved' || acknowledged !== undefined;
     const card: Card = {
@@ -152,14 +170,18 @@ export class Showing {
       footer: incident.id,
       ...mentioned(route),
     };
-    const shown = quiet ? { card, offers: [] } : this.#withOffers(incident, card);
+    const shown = quiet ? { card, offers: [] } : this.#withOffers(incident, scene, card);
     await this.#parts.store.saveOffers(shown.offers);
     await this.#parts.outbox.show(key, route.place, shown.card);
   }
 
-  #withOffers(incident: Incident, card: Card): { readonly card: Card; readonly offers: readonly StoredOffer[] } {
-    const at = this.#parts.clock.now();
-    const wanted = offersFor(incident, at, this.#parts.known);
+  #withOffers(
+    incident: Incident,
+    scene: CardScene,
+    card: Card,
+  ): { readonly card: Card; readonly offers: readonly StoredOffer[] } {
+    const at = scene.now;
+    const wanted = offersFor(incident, scene, this.#parts.known);
     const offers = wanted.map((offer) => ({ ...storedOffer(incident.cluster, noticeOf(incident.id), offer), at }));
     const actions = wanted.map(({ label, style }, n) => ({ ref: offers[n]!.ref, label, ...(style ? { style } : {}) }));
     return { card: actions.length > 0 ? { ...card, actions } : card, offers };

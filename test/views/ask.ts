@@ -116,7 +116,7 @@ export interface Around {
 const noAlerts: Alerts = {
   list: async () => [],
   get: async (id) => Promise.reject(new Error(`no incident ${id}`)),
-  card: ({ id }) => ({ title: id, tone: 'plain' }),
+  card: async ({ id }) => ({ title: id, tone: 'plain' }),
   silences: async () => [],
 };
 const noBooks: Books = { entries: async () => [], entry: async () => undefined };
