@@ -407,6 +407,33 @@ describe.each(Object.keys(grounds))('the store on %s', (name) => {
       expect((await store.request('r1'))?.posted).toEqual(posted);
     });
 
+    test('what was never posted for too long is a dead letter, and everything is counted', async () => {
+      expect(await store.figures()).toEqual({ requests: [], votes: [], backlog: 0 });
+      const card = { title: 'x', tone: 'plain' } as const;
+      for (const [key, at] of [
+        ['new', 900],
+        ['old', 100],
+        ['older', 50],
+        ['there', 10],
+      ] as const)
+        await store.wish({ key, place, card, at });
+      await store.sending('older');
+      await store.delivered('there', { platform: 'slack', channel: 'C1', message: '1.1' }, 1);
+      expect((await store.deadLetters(500, 10)).map(({ key, at }) => [key, at])).toEqual([
+        ['older', 50],
+        ['old', 100],
+      ]);
+      expect(await store.deadLetters(500, 1)).toHaveLength(1);
+      await create('r1');
+      await store.vote('r1', vote('alice'), []);
+      expect(await store.figures()).toEqual({
+        requests: [{ cluster: 'off', command: 'ct create', state: 'waiting', count: 1 }],
+        votes: [{ kind: vote('alice').kind, count: 1 }],
+        backlog: 3,
+        waitingSince: 50,
+      });
+    });
+
     test('a long outage leaves no message behind', async () => {
       for (let n = 0; n < 260; n += 1)
         await store.wish({ key: `k${n}`, place, card: { title: 'x', tone: 'plain' }, at: n });

@@ -133,6 +133,10 @@ const container = lab(
     'vzdump_lock_status vzdump_lock_put vzdump_lock_start',
     settle,
     locked(110, undefined),
+    'vzdump_missing vzdump_badmode vzdump_noperm vzdump',
+    settle,
+    'vzdump_task_status vzdump_bad_content',
+    settle,
   ],
 );
 
@@ -297,7 +301,8 @@ const nine = alone(
       repl_create_perm9_limited repl_create_perm9 lxc_create_notemplate
     `,
     settle,
-    'tasks',
+    'tasks vzdump_missing vzdump_unknown_vm',
+    settle,
   ],
 );
 
