@@ -331,6 +331,8 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 if (import.meta.main) {
+  // Whoever reads may have had enough (`bascule replay … | head`).
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   main(process.argv.slice(2)).catch((error: unknown) => {
     const lines =
       error instanceof Failed
