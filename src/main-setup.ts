@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { pveSetupText } from '../adapters/proxmox/setup-text.ts';
 import { examineNode } from '../adapters/shell/doctor.ts';
 import { nodeVerbs } from '../adapters/shell/node/program.ts';
 import { nodeSetup } from '../adapters/shell/setup.ts';
@@ -22,7 +23,9 @@ import { type ClusterConfig, type Config, configSchema } from './settings.ts';
 type Typed = ReturnType<typeof readArguments>['values'];
 
 /** The manifest is what tokens come from, so neither they nor the file need to exist yet. */
-const secretsLater: NodeJS.ProcessEnv = new Proxy(process.env, { get: (env, name: string) => env[name] || 'later' });
+const secretsLater: NodeJS.ProcessEnv = new Proxy(process.env, {
+  get: (env, name: string) => env[name] || 'later-than-this-set-up',
+});
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -30,10 +33,11 @@ export async function setup(what: string | undefined, values: Typed): Promise<vo
   if (what === 'slack') return setupSlack(values.config);
   if (what === 'discord') return setupDiscord(readConfig(values.config));
   if (what === 'node') return setupNode(readConfig(values.config), values);
+  if (what === 'pve') return setupPve(readConfig(values.config, secretsLater), values);
   return fail('bad-input', {
     what: 'Nothing was set up',
     why: `there is no set-up for ${what ?? 'nothing'}`,
-    next: 'bascule setup slack, discord or node',
+    next: 'bascule setup slack, discord, pve or node',
   });
 }
 
@@ -75,6 +79,15 @@ function setupNode(config: Config, values: Typed): void {
   if (values.script) return void process.stdout.write(made.script);
   if (values.ansible === undefined) say(setupText(made));
   else for (const path of writeRole(made, values.ansible)) say(`wrote ${path}`);
+}
+
+/** Prints what makes a cluster's notifications come to the bot. Touches no node. */
+function setupPve(config: Config, values: Typed): void {
+  const { name, entry } = oneCluster(config, values.cluster);
+  const { host = '127.0.0.1', port = 8765, publicUrl } = config.hooks ?? {};
+  const url = publicUrl?.replace(/\/+$/, '') ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const reachable = publicUrl !== undefined || !/^(127\.|0\.0\.0\.0$|::1?$|localhost$)/.test(host);
+  say(pveSetupText({ cluster: name, url, hasSecret: entry.watch.hookSecret !== undefined, reachable }));
 }
 
 function oneCluster(config: Config, named: string | undefined): { name: string; entry: ClusterConfig } {

@@ -40,6 +40,7 @@ const USAGE = `bascule – chat-ops for Proxmox VE
   bascule start --config FILE [--health PORT] the real thing; /healthz and /readyz on loopback
   bascule setup slack --config FILE           prints the app manifest to paste into Slack
   bascule setup discord --config FILE         registers the slash commands on your server
+  bascule setup pve --config FILE             rights, and notifications to the bot, to paste on a node [--cluster NAME]
   bascule setup node --config FILE            what a node needs for SSH grants and files, to read
     [--script | --ansible DIR]                the same as one script, or as an Ansible role
     [--cluster NAME] [--public-key FILE] [--vmids 100-199,205] [--from ADDRESS,…]

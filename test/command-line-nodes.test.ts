@@ -38,6 +38,37 @@ ${more}`,
   );
 };
 
+test('setup pve prints the rights, the target with a body that always parses, the matcher and the legacy jobs', () => {
+  const secret = 'never-printed-0123456789';
+  written(undefined, undefined, `    watch: { hookSecret: ${secret} }\nhooks: { host: 10.0.0.9, port: 8765 }`);
+  const { stdout, stderr, status } = bascule('setup', 'pve');
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(stdout).toContain('http://10.0.0.9:8765/hooks/pve/off');
+  expect(stdout).not.toContain(secret);
+  expect(stdout).not.toContain('# !');
+  expect(stdout).toContain("--privs 'Datastore.Audit,Pool.Audit,SDN.Audit,Sys.Audit,VM.Audit'");
+  expect(stdout).toContain('--notification-mode notification-system');
+  const body = Buffer.from(/--body '([A-Za-z0-9+/=]+)'/.exec(stdout)![1]!, 'base64').toString();
+  expect(stdout).toContain(body);
+  const sent = body
+    .replace('{{ severity }}', 'error')
+    .replace('{{ timestamp }}', '1800000000')
+    .replace('{{ escape title }}', 'a')
+    .replace('{{ escape message }}', 'b')
+    .replace('{{ json fields }}', '{"type":"vzdump"}');
+  expect(JSON.parse(sent)).toMatchObject({ v: 1, cluster: 'off', fields: { type: 'vzdump' } });
+  expect(execFileSync('bash', ['-n'], { input: stdout, encoding: 'utf8' })).toBe('');
+});
+
+test('setup pve says what is missing in the config, and which cluster it cannot choose', () => {
+  written();
+  const { stdout } = bascule('setup', 'pve');
+  expect(stdout).toContain('clusters.off.watch.hookSecret is not set');
+  expect(stdout).toContain('cannot be reached from the nodes');
+  expect(bascule('setup', 'pve', '--cluster', 'nowhere').stderr).toContain('there is no cluster nowhere');
+});
+
 test('setup node prints what it makes, with the checksum and the key of the config', () => {
   written();
   const { stdout, status } = bascule('setup', 'node');
