@@ -297,4 +297,10 @@ describe('what stands in a container', () => {
       'unseen: 103 alice-hub: it is larger than 262144 bytes',
     ]);
   });
+
+  test('a folder sshd would not trust is told, and hides no missing key', () => {
+    const open = '/home/alice-hub can be written by others (mode 0777), so sshd takes no key';
+    const told = says([user([], { troubles: [open] })]);
+    expect(told).toEqual([`unseen: 103 alice-hub: ${open}`, expect.stringContaining('is not there')]);
+  });
 });

@@ -53,9 +53,9 @@ const readers: Readonly<Record<string, Reader>> = {
   'ct.script': reader(z.object({ sha256: text, exit: z.number().int(), stdout: output, stderr: output }), scriptEnded),
   // Not changed means: this very run restored it before.
   'file.restore': reader(
-    z.object({ restored: text, kept: text.nullish(), undoUntil: time }),
-    ({ restored, kept, undoUntil }) => ({
-      says: `restored as ${restored}${kept ? `; what stood there is ${kept} now` : ''}`,
+    z.object({ restored: text, kept: text.nullish(), undoUntil: time, left: text.nullish() }),
+    ({ restored, kept, undoUntil, left }) => ({
+      says: `restored as ${restored}${kept ? `; what stood there is ${kept} now` : ''}${left ? `; the empty folder ${left} stayed` : ''}`,
       result: { restored, kept: kept ?? null, undoUntil },
     }),
   ),

@@ -88,10 +88,12 @@ function ofGrant(grant: Grant, user: CtUser | undefined, now: number): readonly 
   }
   if (!user) return [finding('lost', vmid, `${label}: the account is gone; it was granted to ${person}`, { grant })];
   const troubles = user.troubles.map((why) => finding('unseen', vmid, `${label}: ${why}`, { grant }));
-  if (troubles.length > 0) return troubles;
-  return grant.fingerprints
+  // What sshd would refuse was read all the same; any other trouble means that lines may have gone unseen.
+  if (user.troubles.some((why) => !why.endsWith('so sshd takes no key'))) return troubles;
+  const lost = grant.fingerprints
     .filter((fingerprint) => !ours.some((key) => key.fingerprint === fingerprint))
     .map((fingerprint) =>
       finding('lost', vmid, `${label}: ${fingerprint} was granted to ${person}, but is not there`, { grant }),
     );
+  return [...troubles, ...lost];
 }
