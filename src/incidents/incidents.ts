@@ -1,25 +1,16 @@
-import { DateTime } from 'luxon';
 import { fail } from '../contracts/failure.ts';
 import { type Alerts, type Incident, silencesOf, type TestSent } from '../contracts/incident.ts';
 import type { Resource } from '../contracts/policy.ts';
 import type { Store, StoredOffer } from '../contracts/store.ts';
 import type { News, Severity } from '../contracts/watch.ts';
-import { AS_FOUND, type Baseline, baselineCard, baselineSchema, FIRST_LOOK, isAsFound } from './baseline.ts';
-import {
-  afterDigest,
-  blankNotes,
-  type DigestScene,
-  digestCard,
-  type Notes,
-  noted,
-  notesSchema,
-  type Vitals,
-} from './digest.ts';
+import { AS_FOUND, type Baseline, isAsFound } from './baseline.ts';
+import { Daily } from './daily.ts';
+import type { Vitals } from './digest.ts';
 import { badGuests, stoodBefore } from './families.ts';
+import { FirstLook } from './first-look.ts';
 import { FLAPPING, fold, settle } from './fold.ts';
-import { nextTime } from './quiet-hours.ts';
 import { isReminderDue } from './reminders.ts';
-import { heldThere, placeKey, routesOf } from './routes.ts';
+import { heldThere, placeKey } from './routes.ts';
 import { messageKey, noticeOf, Showing, type ShowingParts } from './showing.ts';
 import { silencedBy } from './silenced.ts';
 
@@ -39,12 +30,14 @@ export class Incidents implements Alerts {
   readonly #parts: IncidentParts;
   readonly #showing: Showing;
   readonly #turns = new Map<string, Promise<unknown>>();
-  readonly #baselines = new Map<string, Baseline>();
-  readonly #digests = new Map<string, number>();
+  readonly #firstLook: FirstLook;
+  readonly #daily: Daily;
 
   constructor(parts: IncidentParts) {
     this.#parts = parts;
     this.#showing = new Showing(parts);
+    this.#firstLook = new FirstLook(parts);
+    this.#daily = new Daily(parts);
   }
 
   /**
@@ -55,7 +48,7 @@ export class Incidents implements Alerts {
     return this.#turn(cluster, async () => {
       const { clock, store } = this.#parts;
       const at = clock.now();
-      const baseline = await this.#baseline(cluster, at);
+      const baseline = await this.#firstLook.of(cluster, at);
       if (news.length > 0) {
         const open = await store.incidents({ cluster, states: ['open'] });
         const over = await store.incidents({ cluster, states: ['resolved'], since: at - FLAPPING });
@@ -66,7 +59,7 @@ export class Incidents implements Alerts {
           const held = heldNow(incident, before, baseline, at) ?? silencedBy(incident, silences);
           await this.#save(withHeld(incident, held));
         }
-        if (notes.length > 0) await this.#saveNotes(cluster, noted(await this.#notes(cluster, at), notes));
+        await this.#daily.note(cluster, notes, at);
         for (const { id } of changed) {
           const incident = await store.incident(id);
           if (!incident) continue;
@@ -74,7 +67,7 @@ export class Incidents implements Alerts {
           await this.#showing.thread(incident, told.get(id) ?? []);
         }
       }
-      await this.#showBaseline(cluster, baseline, at);
+      await this.#firstLook.show(cluster, at);
     });
   }
 
@@ -102,9 +95,8 @@ export class Incidents implements Alerts {
       await this.#showing.show(incident);
       await this.#showing.catchUp(incident);
     }
-    const baseline = this.#baselines.get(cluster);
-    if (baseline && at < baseline.until) await this.#showBaseline(cluster, baseline, at);
-    await this.#digest(cluster, at);
+    await this.#firstLook.show(cluster, at);
+    await this.#daily.pass(cluster, at);
   }
 
   async #remind(incident: Incident, at: number): Promise<Incident> {
@@ -211,67 +203,6 @@ export class Incidents implements Alerts {
     await Promise.allSettled(this.#turns.values());
   }
 
-  async #baseline(cluster: string, at: number): Promise<Baseline> {
-    const known = this.#baselines.get(cluster);
-    if (known) return known;
-    const { store } = this.#parts;
-    const kept = await store.setting(`incidents/${cluster}/baseline`);
-    const baseline =
-      kept === undefined ? { since: at, until: at + FIRST_LOOK } : baselineSchema.parse(JSON.parse(kept));
-    if (kept === undefined) await store.saveSetting(`incidents/${cluster}/baseline`, JSON.stringify(baseline));
-    this.#baselines.set(cluster, baseline);
-    return baseline;
-  }
-
-  /** While the first look lasts; from then on it stands as it is. */
-  async #showBaseline(cluster: string, baseline: Baseline, at: number): Promise<void> {
-    if (at >= baseline.until) return;
-    const { config, outbox, rootOf, store } = this.#parts;
-    const open = await store.incidents({ cluster, states: ['open'] });
-    for (const { place } of new Map(routesOf(config, cluster).map((one) => [placeKey(one.place), one])).values())
-      await outbox.show(`baseline/${cluster}/${placeKey(place)}`, place, baselineCard(cluster, open, rootOf(place)));
-  }
-
-  async #digest(cluster: string, now: number): Promise<void> {
-    const { config, nameOf, outbox, store, vitals } = this.#parts;
-    const settings = config.clusters[cluster];
-    if (!settings || (this.#digests.get(cluster) ?? 0) > now) return;
-    const name = `digest/${cluster}/${settings.digest.at}/${settings.zone}`;
-    const due = await store.due(name);
-    const next = due !== undefined && due > now ? due : nextTime(settings.digest.at, settings.zone, now);
-    this.#digests.set(cluster, next);
-    if ((due !== undefined && due > now) || !(await store.advance(name, due ?? now, next))) return;
-    const notes = await this.#notes(cluster, now);
-    const oldest = vitals?.(cluster);
-    const scene: DigestScene = {
-      cluster,
-      zone: settings.zone,
-      now,
-      notes,
-      incidents: [
-        ...(await store.incidents({ cluster, states: ['open'] })),
-        ...(await store.incidents({ cluster, states: ['resolved'], since: notes.since })),
-      ],
-      silences: await this.silences(cluster),
-      ...(oldest ? { vitals: oldest } : {}),
-      nameOf,
-    };
-    const day = DateTime.fromMillis(now, { zone: settings.zone }).toISODate();
-    for (const { place, digest } of routesOf(config, cluster))
-      if (digest) await outbox.show(`digest/${cluster}/${day}/${placeKey(place)}`, place, digestCard(scene));
-    await this.#saveNotes(cluster, afterDigest(scene));
-  }
-
-  async #notes(cluster: string, now: number): Promise<Notes> {
-    const kept = parsed(await this.#parts.store.setting(`incidents/${cluster}/notes`));
-    // Another Bascule may have kept them otherwise: a digest is not worth a stop.
-    return notesSchema.safeParse(kept).data ?? blankNotes(now);
-  }
-
-  #saveNotes(cluster: string, notes: Notes): Promise<void> {
-    return this.#parts.store.saveSetting(`incidents/${cluster}/notes`, JSON.stringify(notes));
-  }
-
   #save(incident: Incident): Promise<void> {
     return this.#parts.store.saveIncident(incident);
   }
@@ -287,8 +218,6 @@ export class Incidents implements Alerts {
     }
   }
 }
-
-const parsed = (text: string | undefined): unknown => (text === undefined ? undefined : JSON.parse(text));
 
 /** As found, until it gets worse or something happens to it. */
 function heldNow(now: Incident, before: Incident | undefined, baseline: Baseline, at: number): string | undefined {
