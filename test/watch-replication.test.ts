@@ -32,6 +32,8 @@ describe('a replication job', () => {
     watch.sees(LIST, [row()], NOW);
     watch.sees(LIST, [failing(1, NOW + 60)], NOW + 60);
     expect(alsoLook(watch.memory.parts, NOW + 61)).toContain('/nodes/ovh2/replication/103-0/log?limit=0');
+    watch.sees('/nodes/ovh2/replication/103-0/log?limit=0', null, NOW + 62, { status: 403 });
+    expect(alsoLook(watch.memory.parts, NOW + 63)).toEqual([]);
     watch.sees(LIST, [failing(2, NOW + 120)], NOW + 120);
     expect(watch.news).toEqual([]);
     const third = failing(3, NOW + 180);

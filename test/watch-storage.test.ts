@@ -3,6 +3,7 @@ import { readJobs } from '../src/watch/backup-jobs.ts';
 import { cephState } from '../src/watch/ceph.ts';
 import { uncoveredGuests } from '../src/watch/coverage.ts';
 import { resourceSummary } from '../src/watch/resources.ts';
+import { alsoLook } from '../src/watch/rest.ts';
 import { answers, gistOf, Living, recorded, recordings } from './watch/living.ts';
 
 const NOW = 1_795_000_000;
@@ -198,6 +199,21 @@ describe('a guest', () => {
     return gistOf(watch.news.filter(({ kind }) => kind.startsWith('guest-')));
   };
   const onboot = (watch: Living) => (at: number) => watch.sees('/nodes/ovh1/lxc/117/config', { onboot: 1 }, at);
+
+  test('that seems down is asked for, once each: whether it should run, and who stopped it', () => {
+    const watch = new Living();
+    looks(watch, guest('running'), 0, 60);
+    looks(watch, guest('stopped'), 90, 90);
+    const at = NOW + 91;
+    expect(alsoLook(watch.memory.parts, at)).toEqual([
+      '/nodes/ovh1/lxc/117/config',
+      '/nodes/ovh1/tasks?vmid=117&source=all&limit=20',
+    ]);
+    watch.sees('/nodes/ovh1/lxc/117/config', null, at, { status: 403 });
+    watch.sees('/nodes/ovh1/tasks?vmid=117&source=all&limit=20', [], at);
+    expect(alsoLook(watch.memory.parts, at)).toEqual([]);
+    expect(looks(watch, guest('stopped'), 120, 900)).toEqual([]);
+  });
 
   test('that should run and does not is told, and when it runs again', () => {
     const watch = new Living();

@@ -103,6 +103,8 @@ function one(memory: TaskMemory, upid: string, { status, data, at, limit }: Answ
   const known = memory.tasks[upid];
   if (known) known.lookedAt = at;
   if (status !== 200) {
+    // A node that is away costs each look many seconds: not so soon again.
+    if (known && (status === 0 || status >= 595)) known.lookedAt = at + 240;
     if (known && (status === 400 || status === 404 || status === 500)) known.missing = (known.missing ?? 0) + 1;
     return;
   }
@@ -110,6 +112,8 @@ function one(memory: TaskMemory, upid: string, { status, data, at, limit }: Answ
   delete task.missing;
   if (limit !== undefined) {
     page(task, data, limit);
+    // There is more to read at once.
+    if (Array.isArray(data) && data.length >= limit) task.lookedAt = at - 60;
     return;
   }
   const read = rows(listRow, [data])[0];
@@ -148,6 +152,7 @@ function limitOf(endpoint: string): number {
 }
 
 function page(task: BackupTask, data: unknown, limit: number): void {
+  if (!Array.isArray(data)) return;
   const read = rows(line, data).sort((a, b) => a.n - b.n);
   if (read.length === 0 || (read.length === 1 && read[0]!.t === 'no content')) {
     // A page behind the last line: there is no more.

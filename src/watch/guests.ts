@@ -19,6 +19,8 @@ interface Down {
   type: 'lxc' | 'qemu';
   onboot?: boolean;
   told?: true;
+  /** When its own tasks were last read. */
+  askedAt?: number;
   /** Looks in a row without it. */
   missed?: number;
 }
@@ -58,17 +60,22 @@ export const guestsWatcher: Watcher<GuestsMemory> = {
   },
   see(before, observation, world): Step<GuestsMemory> {
     const { endpoint, status, data } = observation;
-    if (status !== 200) return { memory: before, news: [] };
     const path = pathOf(endpoint);
-    const memory = structuredClone(before);
     const config = CONFIG.exec(path);
+    const refused = config && status >= 400 && status < 595;
+    if (status !== 200 && !refused) return { memory: before, news: [] };
+    const memory = structuredClone(before);
     if (config) {
       const down = memory.down[Number(config[1])];
+      // Nobody can know whether it should run.
+      if (down && refused) down.onboot = false;
       const onboot = z.object({ onboot: flag.catch(false) }).safeParse(data);
       if (down && onboot.success) down.onboot = onboot.data.onboot;
       return { memory, news: [] };
     }
     if (TASKS.test(path)) {
+      const asked = memory.down[Number(/[?&]vmid=(\d+)/.exec(endpoint)?.[1])];
+      if (asked) asked.askedAt = observation.at;
       tasks(memory, data, observation.at);
       return { memory, news: [] };
     }
@@ -197,12 +204,12 @@ function backupWindow(memory: GuestsMemory, node: string, at: number): boolean {
 }
 
 /** Whether it should run, and who stopped it, of guests that seem down. */
-export function guestsToLookAt(memory: GuestsMemory): string[] {
-  return Object.entries(memory.down).flatMap(([vmid, { node, type, onboot, looks }]) => {
+export function guestsToLookAt(memory: GuestsMemory, at: number): string[] {
+  return Object.entries(memory.down).flatMap(([vmid, { node, type, onboot, looks, askedAt }]) => {
     if (onboot === false || looks > 5) return [];
     return [
       ...(onboot === undefined ? [`/nodes/${node}/${type}/${vmid}/config`] : []),
-      ...(looks <= LOOKS ? [`/nodes/${node}/tasks?vmid=${vmid}&source=all&limit=20`] : []),
+      ...(looks <= LOOKS && at - (askedAt ?? 0) >= 20 ? [`/nodes/${node}/tasks?vmid=${vmid}&source=all&limit=20`] : []),
     ];
   });
 }

@@ -30,12 +30,20 @@ export const replicationWatcher: Watcher<ReplicationMemory> = {
     return isHook(path) || path === '/cluster/replication' || [NODE, STATUS, LOG].some((known) => known.test(path));
   },
   see(before, observation, world): Step<ReplicationMemory> {
-    if (observation.status !== 200) return { memory: before, news: [] };
+    if (observation.status !== 200) return { memory: unread(before, observation), news: [] };
     const memory = structuredClone(before);
     const news = seen(memory, observation, world);
     return { memory, news: news.map((one) => ({ ...one, cluster: world.cluster })) };
   },
 };
+
+/** A log that cannot be read is not asked for again before the next try. */
+function unread(memory: ReplicationMemory, { endpoint }: Observation): ReplicationMemory {
+  const known = memory.jobs[LOG.exec(pathOf(endpoint))?.[1] ?? ''];
+  if (!known) return memory;
+  const { log: _, ...rest } = known;
+  return { ...memory, jobs: { ...memory.jobs, [known.row.id]: { ...rest, logTry: known.row.last_try } } };
+}
 
 function seen(memory: ReplicationMemory, observation: Observation, world: WatchWorld): Untold[] {
   const { endpoint, data, at } = observation;

@@ -40,6 +40,6 @@ export function alsoLook(parts: Readonly<Record<string, object>>, at: number): s
   return [
     ...backupsToLookAt(of<BackupsMemory>(backupsWatcher), at),
     ...replicationsToLookAt(of<ReplicationMemory>(replicationWatcher)),
-    ...guestsToLookAt(of<GuestsMemory>(guestsWatcher)),
+    ...guestsToLookAt(of<GuestsMemory>(guestsWatcher), at),
   ];
 }
