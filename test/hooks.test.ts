@@ -157,4 +157,20 @@ describe('webhooks', () => {
     await world.polls();
     expect(simulator.requests.slice(before).map(({ path }) => path)).toContain('/cluster/tasks');
   });
+
+  test('the simulated cluster tells of fencing and of a failed replication as Proxmox does', async () => {
+    const { heard } = await served();
+    world = await openWorld({ simulator: { speed: 1 } });
+    const { simulator, tasks } = world;
+    simulator.notifyTo(`${hooks!.url}/hooks/pve/off`, SECRET);
+    simulator.haRound();
+    await simulator.unplug('ovh2');
+    for (let round = 0; round < 14; round += 1) {
+      tasks.passes(10_000);
+      simulator.haRound();
+    }
+    await expect.poll(() => heard.length).toBe(2);
+    const titles = heard.map(({ data }) => JSON.parse(String(data)).title as string);
+    expect(titles.toSorted()).toEqual(["Successfully fenced node 'ovh2' ", "Trying to fence node 'ovh2' "]);
+  });
 });

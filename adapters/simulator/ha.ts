@@ -42,6 +42,7 @@ export class HaManager {
   readonly #cutOffSince = new Map<string, number>();
   readonly #toBoot = new Set<string>();
   readonly #resetAt = new Map<string, number>();
+  readonly #fenced = new Set<string>();
 
   constructor(world: World, tasks: Tasks, effects: Effects, speed: number) {
     this.#world = world;
@@ -148,9 +149,24 @@ export class HaManager {
       if (manager.nodeStatus[name] === 'online') manager.nodeStatus[name] = 'unknown';
       const away = now - manager.unknownSince[name];
       const serving = Object.values(manager.services).some((service) => service.node === name);
-      if (serving && away >= fenceDelayMs / this.#speed) manager.nodeStatus[name] = 'fence';
+      if (serving && away >= fenceDelayMs / this.#speed) this.#fence(name);
       else if (!serving && manager.nodeStatus[name] === 'fence') manager.nodeStatus[name] = 'unknown';
     }
+  }
+
+  /** Two notices for each node: when fencing begins, and when its lock is had (FACTS 3.2). */
+  #fence(node: string): void {
+    const { manager } = this.#world.state.ha;
+    if (manager.nodeStatus[node] === 'fence') return;
+    manager.nodeStatus[node] = 'fence';
+    this.#fenced.delete(node);
+    this.#notice(node, `Trying to fence node '${node}' `, `Try to fence node '${node}'`);
+  }
+
+  #notice(node: string, title: string, status: string): void {
+    const message = `The node '${node}' failed and needs manual intervention.\n\nStatus:    ${status}\n`;
+    for (const tell of this.#world.onNotice)
+      tell({ type: 'fencing', severity: 'error', title, message, fields: { hostname: node } });
   }
 
   #service(resource: HaResource): void {
@@ -239,6 +255,11 @@ export class HaManager {
     this.#busy.delete(resource.sid);
     const away = this.#world.clock.now() - (manager.unknownSince[service.node] ?? 0);
     if (away < lockLifetimeMs / this.#speed) return;
+    if (!this.#fenced.has(service.node)) {
+      this.#fenced.add(service.node);
+      const got = `fencing: acknowledged - got agent lock for node '${service.node}'`;
+      this.#notice(service.node, `Successfully fenced node '${service.node}' `, got);
+    }
     service.state = 'recovery';
     const target = this.#placeFor(resource, service.node);
     if (!target) return;

@@ -13,6 +13,7 @@ import { Effects, Faults } from './faults.ts';
 import { fileRestoreRoutes } from './file-restore.ts';
 import { guestRoutes } from './guest-api.ts';
 import { haRoutes } from './ha-api.ts';
+import { healthRoutes } from './health-api.ts';
 import { createRoutes } from './lxc-create.ts';
 import { nodeRoutes } from './node-api.ts';
 import { poolRoutes } from './pool.ts';
@@ -80,7 +81,7 @@ export interface SimulatorOptions {
 }
 
 /** Everything that is served, for both versions. */
-export const routes = (fingerprint: string): Route[] => [
+export const routes = (fingerprint: string, pem = ''): Route[] => [
   ...clusterRoutes,
   ...accessRoutes,
   ...nodeRoutes(() => fingerprint),
@@ -97,6 +98,7 @@ export const routes = (fingerprint: string): Route[] => [
   ...vzdumpRoutes,
   ...qemuRoutes,
   ...fileRestoreRoutes,
+  ...healthRoutes(() => pem),
 ];
 
 /** Starts the world and one HTTPS listener per node. */
@@ -118,7 +120,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     [...names, 'localhost'],
     ['127.0.0.1', ...(/^\d+(\.\d+){3}$/.test(host) && host !== '127.0.0.1' ? [host] : [])],
   );
-  const router = new Router(sim, routes(certificate.fingerprint));
+  const router = new Router(sim, routes(certificate.fingerprint, certificate.cert));
   const requests: SeenRequest[] = [];
   const listeners = new Map<string, Listener>();
   for (const [index, name] of names.entries()) {

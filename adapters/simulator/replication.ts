@@ -136,7 +136,27 @@ export class ReplicationScheduler {
     } catch (error) {
       Object.assign(state, { lastTry: started, failCount: state.failCount + 1, error: (error as Error).message });
       say(`end replication job with error: ${(error as Error).message}`);
+      this.#notify(job, node, state);
     }
+  }
+
+  /** At the first, second and third failure, then hardly ever; never when it works again (FACTS 3.2). */
+  #notify(job: ReplicationJob, node: NodeState, { failCount, lastSync, error }: ReplicationState): void {
+    if (failCount > 3 && failCount % 48 !== 0) return;
+    const message = [
+      `Replication job '${job.id}' with target '${job.target}' and schedule '${job.schedule ?? '*/15'}' failed!`,
+      '',
+      `Last successful sync: ${new Date(lastSync * 1000).toISOString().slice(0, 19).replace('T', ' ')}`,
+      'Next sync try: ERROR',
+      `Failure count: ${failCount}`,
+      '',
+      'Error:',
+      error ?? '',
+      '',
+    ].join('\n');
+    const fields = { 'job-id': job.id, hostname: node.name };
+    for (const tell of this.#world.onNotice)
+      tell({ type: 'replication', severity: 'error', title: `Replication Job: '${job.id}' failed `, message, fields });
   }
 
   #send(job: ReplicationJob, node: NodeState, volumes: string[], snapshot: string, say: (line: string) => void): void {

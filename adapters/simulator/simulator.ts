@@ -12,6 +12,7 @@ import type {
 import type { SimulatedGithub } from './github.ts';
 import { crmRoundMs, HaManager } from './ha.ts';
 import type { Hands } from './hands.ts';
+import { type Notice, noticeBody, sendNotice } from './notices.ts';
 import { ReplicationScheduler } from './replication.ts';
 import type { Listener, SeenRequest } from './server.ts';
 import type { Simulation } from './simulation.ts';
@@ -176,6 +177,17 @@ export class Simulator {
   /** What the helper on a node is and what it allows: `config`, `sha256`, `helper`, `passwd`, `jumpKeys`, `log`. */
   hands(node: string): Hands {
     return this.#shell().of(node).hands;
+  }
+
+  /** From now on notifications go to that webhook: of fencing and of failed replication. */
+  notifyTo(url: string, secret: string): void {
+    this.world.onNotice.push((notice) => void this.notify(url, secret, notice));
+  }
+
+  /** Sends one; the answer's status, 0 for none. */
+  notify(url: string, secret: string, notice: Notice): Promise<number> {
+    const { cluster, clock } = this.world;
+    return sendNotice(url, secret, noticeBody(cluster ?? '', notice, Math.floor(clock.now() / 1000)));
   }
 
   /** A node's sshd, to break: `changeHostKey`, `refuseSessions`, `cut`. */

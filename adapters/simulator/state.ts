@@ -213,6 +213,12 @@ export interface NodeState {
   memory: number;
   bridges: { iface: string; cidr?: string }[];
   powered: boolean;
+  /** Health of ZFS pools that are not ONLINE. */
+  pools?: Map<string, string>;
+  /** Epoch seconds. */
+  certificateEnds?: number;
+  /** Packages that could be updated. */
+  updates?: string[];
   /** Epoch milliseconds. */
   bootedAt: number;
   /** Which side of a network split it is on; all 0 when whole. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Notice } from './notices.ts';
 import { countVotes, type Qdevice, sideOf, type Votes } from './quorum.ts';
 import type { ClusterState, Guest, NodeState, Storage, Volume } from './state.ts';
 import type { Clock, Pve } from './types.ts';
@@ -22,6 +23,10 @@ export class World {
   readonly onPowerLoss: NodeLoss[] = [];
   readonly onPowerUp: NodeLoss[] = [];
   readonly onReachability: (() => void)[] = [];
+  /** What a node would send to its notification targets. */
+  readonly onNotice: ((notice: Notice) => void)[] = [];
+  /** Ceph's own words, when there is a Ceph. */
+  ceph?: object;
   /** Told when a guest went back to a snapshot, and when a volume was sent to another node (epoch seconds). */
   readonly onRollback: ((guest: Guest, snapshot: string) => void)[] = [];
   readonly onReplicated: ((job: string, volid: string, source: string, target: string, at: number) => void)[] = [];
