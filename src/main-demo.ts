@@ -32,6 +32,8 @@ export async function startDemo(options: DemoOptions = {}) {
     pve: options.pve ?? '9.2',
     taskMs: options.taskMs ?? 1200,
     unreachableMs: 300,
+    // HA in its own time: a failover is told from a move by how long the node was silent (FACTS 1.6).
+    speed: 1,
     ssh: { programSha256: nodeProgramSha256() },
     github: true,
     pbs: true,

@@ -86,6 +86,8 @@ const bot = assemble({
   clusters,
   // What the network may take is real time.
   shells: connectShells(config, clock, log, systemClock),
+  // Its waits are cut short, and a watch without any would do nothing but look.
+  polls: 'by hand',
   clock,
   log,
   onBroken: (error) => {

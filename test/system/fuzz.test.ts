@@ -125,6 +125,7 @@ describe('whatever is said', () => {
           clock: hurried,
         }),
       ],
+      polls: 'by hand',
       clock: hurried,
       log: makeLog('warn', { write: (line) => logged.push(line) }),
       onBroken: (error) => logged.push(`BROKEN ${String((error as Error)?.stack ?? error)}`),
