@@ -33,6 +33,7 @@ const partly: Record<string, string> = {
   'PUT /nodes/{node}/qemu/{vmid}/config': 'a VM has some two hundred settings; the commands change these',
   'POST /nodes/{node}/qemu/{vmid}/config': 'as above',
   'POST /nodes/{node}/qemu/{vmid}/status/start': 'the rest is for migrations',
+  'POST /nodes/{node}/vzdump': 'one guest at a time is backed up on request; the rest is for jobs',
   'PUT /pools': 'storages in pools are not imitated',
   'POST /cluster/backup': 'jobs are only ever read by the commands',
   'PUT /access/users/{userid}': 'people are managed elsewhere',

@@ -8,7 +8,8 @@ export default defineConfig({
     exclude: ['test/system/**'],
     // Vitest leaves one core free by default; of two that is half, and most tests wait for the network.
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Real time: for machines that do other things as well.
+    testTimeout: 40_000,
+    hookTimeout: 40_000,
   },
 });

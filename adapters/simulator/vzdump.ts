@@ -210,7 +210,7 @@ export const vzdumpRoutes: Route[] = [
       if (id !== undefined) need(call, `/storage/${id}`, 'Datastore.AllocateSpace');
     },
     rules: {
-      node,
+      node: optional(node),
       vmid: optional(format('pve-vmid-list')),
       storage: optional(format('pve-storage-id')),
       mode: optional(oneOf('snapshot', 'suspend', 'stop')),

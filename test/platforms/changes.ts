@@ -14,7 +14,7 @@ export function changes(dump: () => string): Changes {
   emitter.setMaxListeners(0);
   return {
     changed: () => emitter.emit('change'),
-    async waitFor(look, what = 'the condition', timeoutMs = 15_000) {
+    async waitFor(look, what = 'the condition', timeoutMs = 30_000) {
       const end = Date.now() + timeoutMs;
       for (;;) {
         const seen = await look();
