@@ -45,7 +45,7 @@ export function pveSetupText({ cluster, url, hasSecret, reachable }: PveSetup): 
     `pveum acl modify / --roles BasculeWatch --users 'bascule@pve' --tokens 'bascule@pve!watch'`,
     '#    Proxmox shows the backups of a guest only to who may also make some. Leave these two lines out, and Bascule',
     '#    watches the backup jobs, but not how old the last good backup of a guest is:',
-    `pveum role add BasculeBackups --privs 'VM.Backup'`,
+    `pveum role add BasculeBackups --privs 'VM.Audit,VM.Backup'`,
     `pveum acl modify /vms --roles BasculeBackups --users 'bascule@pve' --tokens 'bascule@pve!watch'`,
     '',
     '# 2. The target. Type the secret when you are asked: it stays out of the history and of this text.',
