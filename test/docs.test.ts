@@ -37,6 +37,8 @@ const ENV = {
   DISCORD_BOT_TOKEN: 'discord-1',
   PVE_TOKEN: 'bascule@pve!watch=secret',
   GITHUB_TOKEN: 'x',
+  PVE_HOOK_SECRET: 'longer-than-sixteen-characters',
+  PBS_TOKEN: 'bascule@pbs!watch:secret',
   NODE_KEY: '-----BEGIN OPENSSH PRIVATE KEY-----',
   DATABASE_URL: 'postgresql://127.0.0.1/bascule',
 };
@@ -88,7 +90,9 @@ describe('what the documents name exists', () => {
   test('verbs of bascule named in README.md are those of its help', async () => {
     const usage = read('src/main.ts');
     const named = [
-      ...README.matchAll(/(?:bascule --|src\/main\.ts) ((?:start|setup|doctor|policy|config|demo)(?: [a-z]+)?)/g),
+      ...README.matchAll(
+        /(?:bascule --|src\/main\.ts) ((?:start|setup|doctor|policy|config|demo)(?: [a-z]+)?|replay)/g,
+      ),
     ];
     expect(named.length).toBeGreaterThan(5);
     expect(named.map(([, verb]) => verb!).filter((verb) => !usage.includes(`bascule ${verb}`))).toEqual([]);
@@ -100,7 +104,7 @@ describe('what the documents name exists', () => {
       ...[README, ...PAGES.map(read)].flatMap((text) =>
         [
           ...text.matchAll(
-            /`(?:\/pve )?((?:ct|vm|node|cluster|replication|quorum|snapshot|ssh|person|file)(?: [a-z]+)?(?: \w+:\S+)+)`/g,
+            /`(?:\/pve )?((?:ct|vm|node|cluster|replication|quorum|snapshot|ssh|person|file|alert|backup)(?: [a-z]+)?(?: \w+:\S+)+)`/g,
           ),
         ].map(([, line]) => line!),
       ),
