@@ -114,6 +114,7 @@ export class Bot {
       store,
       outbox,
       clock,
+      log,
       known: (command) => registry.commands.has(command),
       nameOf: (id) => people.nameOf(id),
       rootOf: (place) => rootOf(place, config),

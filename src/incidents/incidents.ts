@@ -1,8 +1,9 @@
 import { fail } from '../contracts/failure.ts';
-import { type Alerts, type Incident, silencesOf, type TestSent } from '../contracts/incident.ts';
+import { type Alerts, type Incident, type Silence, silencesOf, type TestSent } from '../contracts/incident.ts';
 import type { Resource } from '../contracts/policy.ts';
-import type { Store, StoredOffer } from '../contracts/store.ts';
+import { LostLead, type Store, type StoredOffer } from '../contracts/store.ts';
 import type { News, Severity } from '../contracts/watch.ts';
+import type { Log } from '../log.ts';
 import { AS_FOUND, type Baseline, isAsFound } from './baseline.ts';
 import { Daily } from './daily.ts';
 import type { Vitals } from './digest.ts';
@@ -16,6 +17,7 @@ import { silencedBy } from './silenced.ts';
 
 export interface IncidentParts extends ShowingParts {
   readonly store: Store;
+  readonly log: Log;
   /** `/pve ` or `/` for texts at a place of that platform. */
   readonly rootOf: (place: { readonly platform: 'slack' | 'discord' | 'web' }) => string;
   /** The oldest copies of a cluster, as the watch knows them. */
@@ -82,21 +84,35 @@ export class Incidents implements Alerts {
   }
 
   async #pass(cluster: string, ids: readonly string[]): Promise<void> {
-    const { clock, store } = this.#parts;
-    const at = clock.now();
+    const at = this.#parts.clock.now();
     const silences = ids.length > 0 ? await this.silences(cluster) : [];
-    for (const id of ids) {
-      const before = await store.incident(id);
-      if (before?.state !== 'open') continue;
-      const held = before.held === AS_FOUND ? AS_FOUND : silencedBy(before, silences);
-      let incident = withHeld(settle(before, at), held);
-      if (incident.state !== before.state || incident.held !== before.held) await this.#save(incident);
-      incident = await this.#remind(incident, at);
-      await this.#showing.show(incident);
-      await this.#showing.catchUp(incident);
+    for (const id of ids) await this.#alone(id, () => this.#look(id, silences, at));
+    await this.#alone('the first look', () => this.#firstLook.show(cluster, at));
+    await this.#alone('the digest', () => this.#daily.pass(cluster, at));
+  }
+
+  async #look(id: string, silences: readonly Silence[], at: number): Promise<void> {
+    const before = await this.#parts.store.incident(id);
+    if (before?.state !== 'open') return;
+    const held = before.held === AS_FOUND ? AS_FOUND : silencedBy(before, silences);
+    let incident = withHeld(settle(before, at), held);
+    if (incident.state !== before.state || incident.held !== before.held) await this.#save(incident);
+    incident = await this.#remind(incident, at);
+    await this.#showing.show(incident);
+    await this.#showing.catchUp(incident);
+  }
+
+  /** One incident that breaks something of ours must not silence the others, nor end the bot again and again. */
+  async #alone(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof LostLead) throw error;
+      this.#parts.log.error(
+        { what, error: String((error as Error)?.stack ?? error) },
+        'an incident could not be looked after',
+      );
     }
-    await this.#firstLook.show(cluster, at);
-    await this.#daily.pass(cluster, at);
   }
 
   async #remind(incident: Incident, at: number): Promise<Incident> {
