@@ -74,7 +74,13 @@ describe.each(['8.4', '9.2'] as const)('on PVE %s', (pve) => {
     expect(world.guest(120)!.snapshots[0]).toMatchObject({ description: `before v2\nbascule:${made.id}\n` });
 
     await world.vera.says('snapshot list staging');
-    await world.vera.reads('CT 120 staging: 1 snapshot', 'before', 'bascule', 'before v2', 'with SSH access to the node');
+    await world.vera.reads(
+      'CT 120 staging: 1 snapshot',
+      'before',
+      'bascule',
+      'before v2',
+      'with SSH access to the node',
+    );
 
     world.guest(120)!.config['memory'] = 4096;
     await world.alice.says('snapshot rollback 120 before');
