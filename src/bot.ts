@@ -1,4 +1,5 @@
 import { Automations } from './automations.ts';
+import { changedKeyNotice } from './changed-key.ts';
 import type { Automation } from './contracts/automation.ts';
 import type { Chat } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
@@ -108,6 +109,10 @@ export class Bot {
     const { requests } = this;
     const { automations, habit, onBroken } = parts;
     const notices = new Notices({ config, store, outbox: this.outbox, clock });
+    for (const connection of parts.shells)
+      connection.onChangedKey?.((changed) => {
+        notices.tell(connection.cluster, changedKeyNotice(changed)).catch(onBroken);
+      });
     const { outbox } = this;
     const incidents = new Incidents({
       config,

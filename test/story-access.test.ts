@@ -232,3 +232,17 @@ describe('a link', () => {
     await world.oscar.reads('vera has no GitHub login here', 'person add person:vera');
   });
 });
+
+test('another host key stops all work on that node and raises the alarm once, where alerts go', async () => {
+  const { simulator, oscar, alice } = await open();
+  const { node } = world.guest(103)!;
+  simulator.sshd(node).changeHostKey();
+  simulator.sshd(node).cut();
+  await oscar.says('ssh grant person:@alice vmid:103');
+  await oscar.reads('another host key than the pinned one');
+  await alice.reads(`HOST KEY CHANGED: ${node}`, 'Nothing was sent to it', 'ssh-keygen -lf');
+  await oscar.says('ssh grant person:@alice vmid:103 expires:2h');
+  await world.settled();
+  expect(alice.sees().filter((text) => text.includes('HOST KEY CHANGED'))).toHaveLength(1);
+  expect(simulator.sshCalls.filter((call) => call.node === node)).toEqual([]);
+});

@@ -10,5 +10,6 @@ export function connectNodes(cluster: string, shell: Shell, clock: Clock): Shell
     view: nodeView(shell, cluster, clock),
     hands: nodeHands(shell, cluster, clock),
     close: () => shell.close(),
+    onChangedKey: (tell) => shell.onChangedKey?.(tell),
   };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/contracts/clock.ts';
 import { fail } from '../../src/contracts/failure.ts';
-import type { Hello, NodeRequest, RequestLimits, Shell } from '../../src/contracts/shell.ts';
+import type { ChangedKey, Hello, NodeRequest, RequestLimits, Shell } from '../../src/contracts/shell.ts';
 import { Alarms } from './alarms.ts';
 import type { Host } from './dial.ts';
 import { forward, Line, type ShellLog, type Timings, usualTimings } from './line.ts';
@@ -34,7 +34,8 @@ export function openShell(options: ShellOptions): Shell {
   const { clock, log, user, key, agent, jump, sha256 } = options;
   const timings = { ...usualTimings, ...options.timings };
   const alarms = new Alarms(clock);
-  const common = { clock, alarms, log, timings };
+  let tell = (_changed: ChangedKey): void => undefined;
+  const common = { clock, alarms, log, timings, onChangedKey: (changed: ChangedKey) => tell(changed) };
   const gate =
     jump && new Line({ ...common, name: 'the jump host', host: jump, login: { user: jump.user, key, agent } });
   const nodes = new Map(
@@ -48,6 +49,9 @@ export function openShell(options: ShellOptions): Shell {
     has: (name) => nodes.has(name),
     ask: async (name, request, limits) => find(name).ask(request, limits),
     hello: async (name) => find(name).hello(),
+    onChangedKey: (listener) => {
+      tell = listener;
+    },
     close: async () => {
       await Promise.all([...nodes.values()].map((node) => node.close()));
       await gate?.close();

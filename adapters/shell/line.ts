@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import type { Clock } from '../../src/contracts/clock.ts';
+import type { ChangedKey } from '../../src/contracts/shell.ts';
 import type { Alarms } from './alarms.ts';
 import { addressOf, dial, type Host, type Link, type Login } from './dial.ts';
 import { NoConnection, words } from './failures.ts';
@@ -41,6 +42,7 @@ export interface LineOptions {
   readonly alarms: Alarms;
   readonly log: ShellLog;
   readonly timings: Timings;
+  readonly onChangedKey?: (changed: ChangedKey) => void;
   /** Opens the stream to dial through, instead of a socket of its own. */
   readonly through?: () => Promise<Duplex>;
 }
@@ -131,7 +133,10 @@ export class Line {
       keepalive: timings.keepalive,
       through: stream,
       signal: this.#closing.signal,
-      onChangedKey: (expected, seen) => log.error({ node: name, expected, seen }, 'the host key is not the pinned one'),
+      onChangedKey: (expected, seen) => {
+        log.error({ node: name, expected, seen }, 'the host key is not the pinned one');
+        this.#options.onChangedKey?.({ node: name, expected, seen });
+      },
     });
     if (this.#closing.signal.aborted) {
       link.drop();

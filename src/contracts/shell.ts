@@ -36,6 +36,14 @@ export interface Hello {
   readonly jump: readonly string[];
 }
 
+/** A machine is not the one it was, or somebody stands in between. Nothing was sent to it. */
+export interface ChangedKey {
+  /** The node, or `the jump host`. */
+  readonly node: string;
+  readonly expected: readonly string[];
+  readonly seen: string;
+}
+
 /** Work on the nodes that the Proxmox API cannot do. Everything throws Failed, whose `sent` tells how far it got. */
 export interface Shell {
   /** Whether this node can be asked at all. */
@@ -44,6 +52,8 @@ export interface Shell {
   ask(node: string, request: NodeRequest, limits?: RequestLimits): Promise<Json>;
   /** What the helper there is. Not held against the expected SHA-256, so that a doctor can tell. */
   hello(node: string): Promise<Hello>;
+  /** Hears of every login that was given up because a machine shows another host key than the pinned one. */
+  onChangedKey?(tell: (changed: ChangedKey) => void): void;
   close(): Promise<void>;
 }
 
@@ -54,6 +64,8 @@ export interface ShellConnection {
   readonly view: NodeView;
   readonly hands: NodeHands;
   close(): Promise<void>;
+  /** As of {@link Shell}. */
+  onChangedKey?(tell: (changed: ChangedKey) => void): void;
 }
 
 /** Doing what a plan asks of the nodes of one cluster. Holes of the calls are filled. */
