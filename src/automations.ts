@@ -1,8 +1,8 @@
 import { type AutomationLife, workOf } from './automation-work.ts';
 import type { Automation } from './contracts/automation.ts';
 import { fail } from './contracts/failure.ts';
-import { places } from './notices.ts';
 import { nearest } from './parse.ts';
+import { places } from './places.ts';
 import { badPattern, nextDue } from './schedule.ts';
 import type { Config } from './settings.ts';
 

@@ -1,5 +1,5 @@
 import type { Place } from './contracts/chat.ts';
-import { placeKey } from './incidents/routes.ts';
+import { alertPlace, placeKey } from './places.ts';
 import type { Config } from './settings.ts';
 
 export interface Elsewhere {
@@ -13,13 +13,7 @@ export interface Elsewhere {
  * alerts go there. Lines of threads stay: the card holds what they say.
  */
 export function elsewhere(config: Pick<Config, 'clusters'>): (key: string, place: Place) => Elsewhere | undefined {
-  const clusters = Object.values(config.clusters).map(({ alerts }) =>
-    alerts.map((alert): Place => {
-      if ('slack' in alert) return { platform: 'slack', channel: alert.slack };
-      if ('discord' in alert) return { platform: 'discord', channel: alert.discord };
-      return { platform: 'web', channel: alert.web };
-    }),
-  );
+  const clusters = Object.values(config.clusters).map(({ alerts }) => alerts.map(alertPlace));
   return (key, own) => {
     if (!key.startsWith('incident/') || own.thread !== undefined) return undefined;
     const places = clusters.find((alerts) => alerts.some((place) => placeKey(place) === placeKey(own)));

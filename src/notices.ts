@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Notice, Offer } from './contracts/automation.ts';
 import type { Card } from './contracts/card.ts';
-import type { Place } from './contracts/chat.ts';
 import type { Clock } from './contracts/clock.ts';
 import { canonical } from './contracts/plan.ts';
 import type { Store, StoredOffer } from './contracts/store.ts';
 import type { Outbox } from './outbox.ts';
+import { places } from './places.ts';
 import type { Config } from './settings.ts';
 
 export interface NoticeParts {
@@ -59,23 +59,4 @@ export function storedOffer(cluster: string, notice: string, { command, options 
     .update(canonical([cluster, notice, command, options]))
     .digest('hex');
   return { ref: `offer.${print.slice(0, 20)}`, notice, cluster, command, options };
-}
-
-/** Where the bot speaks of a cluster of its own accord: its alerts, or else its first channel; empty: nowhere. */
-export function places(config: Pick<Config, 'clusters' | 'slack' | 'discord'>, cluster: string): readonly Place[] {
-  const { alerts = [], channels: [first] = [] } = config.clusters[cluster] ?? {};
-  if (alerts.length === 0) return first === undefined ? [] : [placeOf(first, config)];
-  // Notices have no kind, tag or pool: they go where no rule asks for one, or else everywhere.
-  const open = alerts.filter(({ kinds, tags, pools }) => kinds.length + tags.length + pools.length === 0);
-  return (open.length > 0 ? open : alerts).map((alert): Place => {
-    if ('slack' in alert) return { platform: 'slack', channel: alert.slack };
-    if ('discord' in alert) return { platform: 'discord', channel: alert.discord };
-    return { platform: 'web', channel: alert.web };
-  });
-}
-
-/** `channels:` says ids alone: those of Discord are long numbers, and where there is one platform there is no doubt. */
-function placeOf(channel: string, { slack, discord }: Pick<Config, 'slack' | 'discord'>): Place {
-  if (discord && (!slack || /^\d{17,20}$/.test(channel))) return { platform: 'discord', channel };
-  return { platform: slack || /^[CGD][A-Z0-9]{6,}$/.test(channel) ? 'slack' : 'web', channel };
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Notice } from '../src/contracts/automation.ts';
 import { defineAutomation } from '../src/contracts/automation.ts';
 import type { Card } from '../src/contracts/card.ts';
-import { places } from '../src/notices.ts';
+import { places } from '../src/places.ts';
 import { configSchema } from '../src/settings.ts';
 import { OPS, openWorld, PEOPLE, type World } from './world.ts';
 

@@ -1,10 +1,11 @@
 import { DateTime } from 'luxon';
 import { silencesOf } from '../contracts/incident.ts';
 import type { News } from '../contracts/watch.ts';
+import { placeKey } from '../places.ts';
 import { afterDigest, blankNotes, type DigestScene, digestCard, type Notes, noted, notesSchema } from './digest.ts';
 import type { IncidentParts } from './incidents.ts';
 import { nextTime } from './quiet-hours.ts';
-import { placeKey, routesOf } from './routes.ts';
+import { routesOf } from './routes.ts';
 
 /** What is noted for the digest, and the digest when it is due: rows, both of them. */
 export class Daily {

@@ -1,6 +1,7 @@
+import { placeKey } from '../places.ts';
 import { type Baseline, baselineCard, baselineSchema, FIRST_LOOK } from './baseline.ts';
 import type { IncidentParts } from './incidents.ts';
-import { placeKey, routesOf } from './routes.ts';
+import { routesOf } from './routes.ts';
 
 /** The one card of a cluster that is looked at for the first time. */
 export class FirstLook {

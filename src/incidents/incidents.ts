@@ -4,6 +4,7 @@ import type { Resource } from '../contracts/policy.ts';
 import { LostLead, type Store, type StoredOffer } from '../contracts/store.ts';
 import type { News, Severity } from '../contracts/watch.ts';
 import type { Log } from '../log.ts';
+import { placeKey } from '../places.ts';
 import { AS_FOUND, type Baseline, isAsFound } from './baseline.ts';
 import { Daily } from './daily.ts';
 import type { Vitals } from './digest.ts';
@@ -11,7 +12,7 @@ import { badGuests, stoodBefore } from './families.ts';
 import { FirstLook } from './first-look.ts';
 import { FLAPPING, fold, settle } from './fold.ts';
 import { isReminderDue } from './reminders.ts';
-import { heldThere, placeKey } from './routes.ts';
+import { heldThere } from './routes.ts';
 import { messageKey, noticeOf, Showing, type ShowingParts } from './showing.ts';
 import { silencedBy } from './silenced.ts';
 

@@ -1,7 +1,7 @@
 import type { Place } from '../contracts/chat.ts';
 import type { Incident } from '../contracts/incident.ts';
 import type { Severity } from '../contracts/watch.ts';
-import { places } from '../notices.ts';
+import { alertPlace, placeKey, places } from '../places.ts';
 import type { Config } from '../settings.ts';
 import { atLeast, badGuests } from './families.ts';
 import { type QuietHours, quietUntil } from './quiet-hours.ts';
@@ -34,13 +34,7 @@ export function routesOf(config: Pick<Config, 'clusters' | 'slack' | 'discord'>,
   if (alerts.length === 0) return places(config, cluster).map((place) => ({ place, ...plain }));
   return alerts.map((alert) => {
     const { severity, kinds, tags, pools, mentions, quiet, digest } = alert;
-    const place: Place =
-      'slack' in alert
-        ? { platform: 'slack', channel: alert.slack }
-        : 'discord' in alert
-          ? { platform: 'discord', channel: alert.discord }
-          : { platform: 'web', channel: alert.web };
-    return { place, severity, kinds, tags, pools, mentions, digest, ...(quiet ? { quiet } : {}) };
+    return { place: alertPlace(alert), severity, kinds, tags, pools, mentions, digest, ...(quiet ? { quiet } : {}) };
   });
 }
 
@@ -93,8 +87,6 @@ function takes(route: Route, incident: Incident, marks: (vmid: number) => GuestM
 function matches(pattern: string, kind: string): boolean {
   return pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : pattern === kind;
 }
-
-export const placeKey = ({ platform, channel }: Place): string => `${platform}:${channel}`;
 
 /** Until when that place is quiet for that severity; undefined: it may be told. */
 export function heldThere({ quiet }: Route, severity: Severity, zone: string, now: number): number | undefined {

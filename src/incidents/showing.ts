@@ -7,12 +7,13 @@ import type { Store, StoredOffer } from '../contracts/store.ts';
 import type { News } from '../contracts/watch.ts';
 import { storedOffer } from '../notices.ts';
 import type { Outbox } from '../outbox.ts';
+import { placeKey } from '../places.ts';
 import type { Config } from '../settings.ts';
 import { type CardScene, incidentCard, offersFor, toneOf } from './card.ts';
 import { rescueJobs } from './failover-card.ts';
 import { groupOf } from './families.ts';
 import { remindersLeft } from './reminders.ts';
-import { type GuestMarks, heldThere, placeKey, type Route, routesFor, routesOf } from './routes.ts';
+import { type GuestMarks, heldThere, type Route, routesFor, routesOf } from './routes.ts';
 import { lasted } from './times.ts';
 
 export interface ShowingParts {
