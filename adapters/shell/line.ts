@@ -145,7 +145,8 @@ export class Line {
     this.#live = link;
     this.#generation += 1;
     link.client.once('close', () => {
-      if (!this.#closing.signal.aborted) log.warn({ node: name }, 'the connection was lost');
+      // Nothing is wrong yet: it is made again when it is needed, and whoever was waiting is told.
+      if (!this.#closing.signal.aborted) log.info({ node: name }, 'the connection was lost');
       this.#forget(link);
     });
     log.info({ node: name, address: addressOf(host) }, 'connected');
