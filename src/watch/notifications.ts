@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { News, Observation, Step, Watcher, WatchWorld } from '../contracts/watch.ts';
 import { isHook, labelled, type Notification, readNotification } from './notification.ts';
 
@@ -71,9 +72,7 @@ export const notificationsWatcher: Watcher<NotificationsMemory> = {
 /** Stable for the same message; short, for it is kept. */
 function keyOf(data: unknown): string {
   const text = typeof data === 'string' ? data : (JSON.stringify(data) ?? 'undefined');
-  let hash = 0n;
-  for (const byte of Buffer.from(text)) hash = (hash * 1_099_511_628_211n + BigInt(byte)) % 18_446_744_073_709_551_557n;
-  return `${text.length}-${hash.toString(36)}`;
+  return createHash('sha256').update(text).digest('hex').slice(0, 24);
 }
 
 function unreadable({ data, at, endpoint }: Observation, { cluster }: WatchWorld): News {
