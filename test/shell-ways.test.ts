@@ -3,34 +3,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { ShellOptions } from '../adapters/shell/index.ts';
-import {
-  answer,
-  type Call,
-  newKey,
-  type ShellServer,
-  type ShellServerOptions,
-  startShellServer,
-} from './shell-server.ts';
-import { botKey, failureOf, type Opened, openTo, run } from './shell-world.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { answer, type Call, newKey, type ShellServerOptions } from './shell-server.ts';
+import { botKey, failureOf, nodesAndShells, run } from './shell-world.ts';
 
-const open: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close();
-});
-
-async function node(more: Partial<ShellServerOptions> = {}): Promise<ShellServer> {
-  const server = await startShellServer({ authorized: botKey.public, ...more });
-  open.push(() => server.close());
-  return server;
-}
-
-function to(server: Pick<ShellServer, 'port' | 'hostKey'>, more: Partial<ShellOptions> = {}): Opened {
-  const opened = openTo(server, more);
-  open.push(() => opened.shell.close());
-  return opened;
-}
+const { open, node, to } = nodesAndShells();
 
 const doubt = { kind: 'in-doubt', sent: 'unknown' };
 const notSent = { kind: 'unavailable', sent: 'no' };

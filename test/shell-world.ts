@@ -1,7 +1,8 @@
+import { afterEach } from 'vitest';
 import { openShell, type Shell, type ShellOptions } from '../adapters/shell/index.ts';
 import type { Clock } from '../src/contracts/clock.ts';
 import { Failed, type Failure } from '../src/contracts/failure.ts';
-import { newKey, type ShellServer } from './shell-server.ts';
+import { newKey, type ShellServer, type ShellServerOptions, startShellServer } from './shell-server.ts';
 
 /** Time stands still until a test lets it pass. */
 export interface TurnedClock extends Clock {
@@ -58,6 +59,27 @@ export function openTo(server: Pick<ShellServer, 'port' | 'hostKey'>, more: Part
     ...more,
   });
   return { shell, clock, logged };
+}
+
+/** Servers and shells of one test file; `open` is closed after each test, the last opened first. */
+export function nodesAndShells() {
+  const open: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of open.splice(0).reverse()) await close();
+  });
+  return {
+    open,
+    async node(more: Partial<ShellServerOptions> = {}): Promise<ShellServer> {
+      const server = await startShellServer({ authorized: botKey.public, ...more });
+      open.push(() => server.close());
+      return server;
+    },
+    to(server: Pick<ShellServer, 'port' | 'hostKey'>, more: Partial<ShellOptions> = {}): Opened {
+      const opened = openTo(server, more);
+      open.push(() => opened.shell.close());
+      return opened;
+    },
+  };
 }
 
 /** What a promise fails with; anything else fails the test. */
