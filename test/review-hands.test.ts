@@ -5,7 +5,7 @@ import { openStore, type SqlStore } from '../adapters/store/index.ts';
 import type { Cluster, ClusterConnection } from '../src/contracts/cluster.ts';
 import { Failed, failure } from '../src/contracts/failure.ts';
 import { bookStep, nodeStep } from '../src/contracts/node-steps.ts';
-import { fingerprint, type Json, type NodeCall, type Plan, type PlannedStep } from '../src/contracts/plan.ts';
+import type { Json, NodeCall, PlannedStep } from '../src/contracts/plan.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import type { NodeRequest, Shell } from '../src/contracts/shell.ts';
 import type { StoredStep } from '../src/contracts/store.ts';
@@ -14,6 +14,7 @@ import { Runner } from '../src/runner.ts';
 import { Interrupted, performStep } from '../src/step.ts';
 import { type NodeWorld, openNode } from './bascule-node/world.ts';
 import { furnish, keyLine, perlShell } from './perl-shell.ts';
+import { approvedRequest } from './views/node-run.ts';
 import { hurried } from './world.ts';
 
 /** The engine over nodes that lie, stop, and are told about by somebody who has changed the store. */
@@ -77,41 +78,7 @@ function nodeThat(answers: Readonly<Record<string, readonly (Json | Error)[]>>) 
 }
 
 async function request(steps: readonly PlannedStep[], more: Partial<RequestRecord> = {}): Promise<void> {
-  const plan: Plan = {
-    command: 'ssh grant',
-    version: 1,
-    cluster: 'off',
-    target: { kind: 'guest', id: '103', name: 'web' },
-    title: 'Let bob into CT 103',
-    intent: {},
-    guards: [],
-    observations: [],
-    risks: [],
-    steps,
-    reserves: [],
-    locks: ['guest/off/103'],
-  };
-  const record: RequestRecord = {
-    id: 'r1',
-    state: 'approved',
-    cluster: 'off',
-    command: 'ssh grant',
-    action: 'ssh.grant',
-    risk: 'disruptive',
-    options: {},
-    requester: 'oscar',
-    actor: { platform: 'web', id: 'oscar', name: 'Oscar' },
-    place: { platform: 'web', channel: 'ops' },
-    plan,
-    fingerprint: fingerprint(plan),
-    votes: [],
-    createdAt: 0,
-    expiresAt: 1,
-    approvedAt: now,
-    left: [],
-    note: '',
-    ...more,
-  };
+  const record = approvedRequest(steps, { approvedAt: now, ...more });
   await store.createRequest({ record, buttons: [], audit: [] });
 }
 

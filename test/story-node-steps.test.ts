@@ -5,7 +5,7 @@ import { openStore, type SqlStore } from '../adapters/store/index.ts';
 import type { Cluster, ClusterConnection } from '../src/contracts/cluster.ts';
 import { Failed, failure } from '../src/contracts/failure.ts';
 import { bookStep, nodeStep, nodeUndo } from '../src/contracts/node-steps.ts';
-import { fingerprint, isApiCall, MARKER, type NodeCall, type Plan, type PlannedStep } from '../src/contracts/plan.ts';
+import { isApiCall, MARKER, type NodeCall, type PlannedStep } from '../src/contracts/plan.ts';
 import type { RequestRecord } from '../src/contracts/records.ts';
 import { switchReplicationStep } from '../src/contracts/steps.ts';
 import type { StoredStep } from '../src/contracts/store.ts';
@@ -14,6 +14,7 @@ import { Runner } from '../src/runner.ts';
 import type { RunnerSide } from '../src/runner-parts.ts';
 import { type NodeWorld, openNode } from './bascule-node/world.ts';
 import { furnish, keyLine, type PerlShell, perlShell } from './perl-shell.ts';
+import { approvedRequest } from './views/node-run.ts';
 
 /** Runs whose steps are done by the real helper on a node, by the API and by our own books, on a real store. */
 
@@ -77,40 +78,7 @@ const script = (text: string, seconds = 60) =>
   nodeStep(call('ct.script', { run: '{run}', script: text }, { seconds }), { name: 'script', says: 'Running it' });
 
 async function approved(steps: readonly PlannedStep[], id = 'r1'): Promise<void> {
-  const plan: Plan = {
-    command: 'ssh grant',
-    version: 1,
-    cluster: 'off',
-    target: { kind: 'guest', id: '103', name: 'web' },
-    title: 'Let bob into CT 103',
-    intent: {},
-    guards: [],
-    observations: [],
-    risks: [],
-    steps,
-    reserves: [],
-    locks: ['guest/off/103'],
-  };
-  const record: RequestRecord = {
-    id,
-    state: 'approved',
-    cluster: 'off',
-    command: 'ssh grant',
-    action: 'ssh.grant',
-    risk: 'disruptive',
-    options: {},
-    requester: 'oscar',
-    actor: { platform: 'web', id: 'oscar', name: 'Oscar' },
-    place: { platform: 'web', channel: 'ops' },
-    plan,
-    fingerprint: fingerprint(plan),
-    votes: [],
-    createdAt: 0,
-    expiresAt: 1,
-    approvedAt: APPROVED,
-    left: [],
-    note: '',
-  };
+  const record = approvedRequest(steps, { id, approvedAt: APPROVED });
   await store.createRequest({ record, buttons: [], audit: [] });
 }
 
